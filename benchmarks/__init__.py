@@ -1,0 +1,1 @@
+"""The project beside its peers: one run, interleaved, answers compared. See README.md here."""

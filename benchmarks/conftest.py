@@ -1,0 +1,88 @@
+"""Options and fixtures of the benchmarks; figures are collected here and shown at the end."""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.race import NotInstalled
+from benchmarks.record import Figure, as_record, as_table
+from benchmarks.rscript import matchit_version
+
+FIGURES = pytest.StashKey[list[Figure]]()
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("justicelab benchmarks")
+    group.addoption(
+        "--size",
+        choices=["small", "full"],
+        default="small",
+        help="full: the national sizes that the bars are for (needs 12 GB and about an hour)",
+    )
+    group.addoption("--record", type=Path, help="folder for SIZE.json and SIZE.md")
+
+
+def pytest_configure(config):
+    config.stash[FIGURES] = []
+
+
+@pytest.fixture(scope="session")
+def full(request) -> bool:
+    """Whether national sizes are asked for."""
+    return request.config.getoption("--size") == "full"
+
+
+@pytest.fixture
+def note(request):
+    """Keep a figure for the table and hold the test to its bar."""
+
+    def keep(figure: Figure) -> None:
+        request.config.stash[FIGURES].append(figure)
+        assert figure.verdict != "FAIL", f"{figure.what}: {figure.value:.3g} > {figure.limit:.3g}"
+
+    return keep
+
+
+@pytest.fixture
+def peer_or_note(request):
+    """Turn a peer that is not installed into a line of the table and a skip."""
+
+    @contextlib.contextmanager
+    def guard(what: str, rows: int, peer: str) -> Iterator[None]:
+        try:
+            yield
+        except NotInstalled as missing:
+            reason = f"not installed: {missing}"
+            request.config.stash[FIGURES].append(
+                Figure(what, rows, "", None, "", beside=peer, note=reason)
+            )
+            pytest.skip(reason)
+
+    return guard
+
+
+def _peers() -> dict[str, str]:
+    try:
+        return {"MatchIt": matchit_version()}
+    except NotInstalled as missing:
+        return {"MatchIt": f"not installed ({missing})"}
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    figures = config.stash[FIGURES]
+    if not figures:
+        return
+    size = config.getoption("--size")
+    record = as_record(figures, size, _peers(), time.strftime("%Y-%m-%d", time.gmtime()))
+    table = as_table(record)
+    folder = config.getoption("--record")
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / f"{size}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        (folder / f"{size}.md").write_text(table, encoding="utf-8")
+    terminalreporter.write_sep("=", "ours beside peers")
+    terminalreporter.write_line(table)

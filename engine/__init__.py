@@ -1,0 +1,1 @@
+"""The method: from tables of people to matched comparisons, balance and estimates."""

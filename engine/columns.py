@@ -1,0 +1,463 @@
+"""One column of a table as the arrays the method works on, or a refusal that says where and why.
+
+Refusals name the column, counts and row numbers, never a cell.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from engine.errors import InputError
+from engine.tables import TableSource, shown
+
+MAX_LEVELS = 1_000
+"""More levels than this look like an identifier and are refused unless asked for."""
+
+MISSING_CODE = 65_535
+"""Code of an empty cell in a column of codes."""
+
+EXACT_INTEGERS = 2**53
+"""Above this, neighbouring whole numbers become the same float64."""
+
+MOSTLY_NUMBERS = 0.5
+"""A text column with more than this share of numbers was meant to be a number."""
+
+NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
+
+
+@dataclass(frozen=True)
+class Codes:
+    """A category as codes.
+
+    Attributes
+    ----------
+    codes : uint16, shape (n_rows,)
+        Position in ``levels``; ``MISSING_CODE`` for an empty cell.
+    levels : tuple of str
+        Names of the levels that occur, sorted: numbers by size, text by code point. The order
+        does not depend on the order of rows or of a file's dictionary.
+    n_missing : int
+        Empty cells.
+    """
+
+    codes: np.ndarray
+    levels: tuple[str, ...]
+    n_missing: int
+
+
+def missing_rows(values: pa.ChunkedArray) -> np.ndarray:
+    """Return which cells are empty; a NaN counts as empty.
+
+    Parameters
+    ----------
+    values : pyarrow.ChunkedArray
+
+    Returns
+    -------
+    bool, shape (n_rows,)
+    """
+    return np.asarray(_plain(values).is_null(nan_is_null=True).to_numpy(), dtype=bool)
+
+
+def count_missing(values: pa.ChunkedArray) -> int:
+    """Return the number of empty cells; a NaN counts as empty."""
+    if not _holds_floats(values.type):
+        return int(_plain(values).null_count)
+    return int(missing_rows(values).sum())
+
+
+def as_float64(values: pa.ChunkedArray, *, name: str, source: TableSource) -> np.ndarray:
+    """Return a number column as float64, NaN where a cell is empty.
+
+    Parameters
+    ----------
+    values : pyarrow.ChunkedArray, length ``source.n_rows``
+        Whole numbers, decimals, floats or booleans (false 0, true 1).
+    name : str
+        Column name for messages.
+    source : TableSource
+        The table, for row numbers in messages.
+
+    Returns
+    -------
+    float64, shape (n_rows,)
+        Finite or NaN.
+
+    Raises
+    ------
+    InputError
+        The column is text or dates, or holds infinity or whole numbers beyond 2**53.
+    """
+    values = _decoded(values)
+    kind = values.type
+    if _is_text(kind):
+        _refuse_text(values, name, source)
+    if pa.types.is_null(kind):
+        return np.full(len(values), np.nan)
+    if pa.types.is_integer(kind):
+        bounds = pc.min_max(values).as_py()
+        if bounds["min"] is not None and (
+            bounds["max"] > EXACT_INTEGERS or bounds["min"] < -EXACT_INTEGERS
+        ):
+            beyond = pc.greater(pc.abs(pc.cast(values, pa.float64(), safe=False)), EXACT_INTEGERS)
+            raise InputError(
+                "a number column holds whole numbers too large to be told apart",
+                where=_place(name, source, _mask(beyond)),
+                rule="whole numbers lie between -2**53 and 2**53",
+                repair="If it is an identifier, name it with --id or --person",
+            )
+    elif not (pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind)):
+        raise InputError(
+            f"the column '{shown(name)}' holds {_in_words(kind)} where numbers are needed",
+            where=_place(name, source),
+            repair="Turn it into a number first: a date, for example, into days since another",
+        )
+    numbers = pc.cast(values, pa.float64(), safe=False)
+    array = np.asarray(numbers.to_numpy(), dtype=np.float64)
+    infinite = np.isinf(array)
+    if infinite.any():
+        raise InputError(
+            f"the column '{shown(name)}' holds {_count(int(infinite.sum()), 'infinite number')}",
+            where=_place(name, source, infinite),
+            rule="numbers are finite",
+            repair="Leave the cell empty, or give the number that is meant",
+        )
+    return array
+
+
+def as_boolean_treatment(
+    values: pa.ChunkedArray, treated_value: str | None, *, name: str, source: TableSource
+) -> np.ndarray:
+    """Return who is treated.
+
+    Parameters
+    ----------
+    values : pyarrow.ChunkedArray, length ``source.n_rows``
+        The treatment column.
+    treated_value : str or None
+        The value that means treated. None: the column is boolean or holds 0 and 1.
+    name : str
+        Column name for messages.
+    source : TableSource
+        The table, for row numbers in messages.
+
+    Returns
+    -------
+    bool, shape (n_rows,)
+
+    Raises
+    ------
+    InputError
+        Cells are empty, the column is not 0 and 1 though no value was given, nobody has the
+        value, or everybody has.
+    """
+    missing = missing_rows(values)
+    if missing.any():
+        raise InputError(
+            f"the treatment column '{shown(name)}' has {_count(int(missing.sum()), 'empty cell')}",
+            where=_place(name, source, missing),
+            rule="every row says whether the person was treated",
+            repair="Fill in or remove these rows",
+        )
+    levels = _levels(values)
+    if treated_value is None:
+        if any(level not in {"0", "1", "false", "true"} for level in levels.names):
+            raise InputError(
+                f"the treatment column '{shown(name)}' is not 0 and 1 "
+                f"({_count(len(levels.names), 'different value')})",
+                where=_place(name, source),
+                rule="the treatment is true or false, or 1 or 0",
+                repair="Say with --treated which value means treated",
+            )
+        chosen = [level in {"1", "true"} for level in levels.names]
+    else:
+        chosen = [_same(level, treated_value) for level in levels.names]
+        if not any(chosen):
+            near = any(
+                level.strip().casefold() == treated_value.strip().casefold()
+                for level in levels.names
+            )
+            raise InputError(
+                f"no row of the treatment column '{shown(name)}' holds the value that --treated "
+                "names",
+                where=_place(name, source),
+                repair="One value differs only in capitals or spaces: write it as in the table"
+                if near
+                else f"Choose one of its {_count(len(levels.names), 'different value')}",
+            )
+    treated = np.array(chosen, dtype=bool)[levels.codes]
+    n_treated = int(treated.sum())
+    if n_treated in {0, len(treated)}:
+        raise InputError(
+            f"{'every row is' if n_treated else 'no row is'} treated",
+            where=_place(name, source),
+            rule="a comparison needs treated people and others",
+            repair="Check the treatment column and the value that means treated",
+        )
+    return treated
+
+
+def as_codes(
+    values: pa.ChunkedArray, *, name: str, source: TableSource, forced: bool = False
+) -> Codes:
+    """Return a category as codes and sorted level names.
+
+    Parameters
+    ----------
+    values : pyarrow.ChunkedArray, length ``source.n_rows``
+        Text, whole numbers, booleans or dates; a file's dictionary is accepted as it is.
+    name : str
+        Column name for messages.
+    source : TableSource
+        The table, for row numbers in messages.
+    forced : bool
+        The user named the column as a category: more than 1,000 levels, and levels that look
+        like numbers, are then meant.
+
+    Returns
+    -------
+    Codes
+
+    Raises
+    ------
+    InputError
+        The column looks like an identifier or like numbers with a few other cells, holds
+        fractions, or has more than 65,535 levels.
+    """
+    if pa.types.is_nested(_value_type(values.type)):
+        raise InputError(
+            f"the column '{shown(name)}' holds {_in_words(values.type)} where one value a cell is "
+            "needed",
+            where=_place(name, source),
+        )
+    levels = _levels(values)
+    n_levels = len(levels.names)
+    if n_levels >= MISSING_CODE or (n_levels > MAX_LEVELS and not forced):
+        raise InputError(
+            f"the column '{shown(name)}' has {n_levels:,} different values and looks like an "
+            "identifier or a measurement",
+            where=_place(name, source),
+            rule=f"a category has at most {MAX_LEVELS:,} levels, "
+            f"or {MISSING_CODE - 1:,} when it is named as one",
+            repair="Leave it out, group its values, or name it with --id, --person or "
+            "--categorical",
+        )
+    if not forced and _is_text(_value_type(values.type)):
+        _refuse_spoilt_numbers(levels, name, source)
+    codes = np.where(levels.codes < 0, MISSING_CODE, levels.codes).astype(np.uint16)
+    return Codes(codes, levels.names, int((levels.codes < 0).sum()))
+
+
+@dataclass(frozen=True)
+class _Levels:
+    """Level names in their order, and the position of each row's level, -1 where empty."""
+
+    names: tuple[str, ...]
+    codes: np.ndarray
+
+
+def _levels(values: pa.ChunkedArray) -> _Levels:
+    """Find the levels that occur, in an order that only their values decide."""
+    if _holds_floats(values.type):  # a NaN is an empty cell and not a level
+        values = _plain(values)
+        values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
+    if not pa.types.is_dictionary(values.type):
+        values = pc.dictionary_encode(_plain(values))
+    # Chunks may come with dictionaries of their own. A dictionary may hold a null, words that no
+    # row uses, or one word twice, so the levels are the words that rows use.
+    chunks = []
+    used: set[object] = set()
+    for chunk in values.chunks:
+        indices = pc.fill_null(pc.cast(chunk.indices, pa.int32()), -1).to_numpy()
+        words = [*chunk.dictionary.to_pylist(), None]  # the last is the word of index -1
+        present = np.zeros(len(words), dtype=bool)
+        present[indices] = True
+        used.update(word for word, there in zip(words, present, strict=True) if there)
+        chunks.append((indices, words))
+    used.discard(None)
+    order = {word: i for i, word in enumerate(sorted(used))}  # type: ignore[type-var]
+    codes = [
+        np.array([order.get(word, -1) for word in words], dtype=np.int32)[indices]
+        for indices, words in chunks
+    ]
+    names = tuple(_level_name(word) for word in order)
+    return _Levels(names, np.concatenate(codes) if codes else np.zeros(0, dtype=np.int32))
+
+
+def _level_name(word: object) -> str:
+    """Return the name of a level: whole floats without ``.0``, booleans in lower case."""
+    if isinstance(word, bool):
+        return "true" if word else "false"
+    if isinstance(word, float) and word.is_integer() and abs(word) < EXACT_INTEGERS:
+        return str(int(word))
+    if isinstance(word, bytes):
+        return word.decode("utf-8", errors="replace")
+    return str(word)
+
+
+def _same(level: str, wanted: str) -> bool:
+    """Whether a level is the one a user typed: the same text, the same number or truth."""
+    if level == wanted:
+        return True
+    if NUMBER.fullmatch(level) and NUMBER.fullmatch(wanted):
+        return float(level.replace(",", ".")) == float(wanted.replace(",", "."))
+    truths = {"true": "true", "1": "true", "false": "false", "0": "false"}
+    return level in {"true", "false"} and truths.get(wanted.strip().casefold()) == level
+
+
+def _refuse_text(values: pa.ChunkedArray, name: str, source: TableSource) -> None:
+    """Raise the error for text where numbers are needed."""
+    filled = ~missing_rows(values)
+    numeric = _mask(pc.match_substring_regex(values, f"^{NUMBER.pattern}$".replace(r"\d", "[0-9]")))
+    wrong = filled & ~numeric
+    count = int(wrong.sum())
+    if count == 0:
+        raise InputError(
+            f"the column '{shown(name)}' is stored as text, though its cells are numbers",
+            where=_place(name, source),
+            rule="a number column holds numbers, with a decimal point",
+            repair="Store it as a number, or name it as a category with --categorical",
+        )
+    raise InputError(
+        f"the column '{shown(name)}' is text: {count:,} of its {int(filled.sum()):,} filled cells "
+        "are not numbers",
+        where=_place(name, source, wrong),
+        rule="a number column holds numbers in every filled cell",
+        repair="Correct these cells or leave them empty, or name the column as a category with "
+        "--categorical",
+    )
+
+
+def _refuse_spoilt_numbers(levels: _Levels, name: str, source: TableSource) -> None:
+    """Raise the error for a text column that is numbers but for a few cells."""
+    numeric = np.array([bool(NUMBER.fullmatch(level)) for level in levels.names] + [False])
+    n_filled = int((levels.codes >= 0).sum())
+    cells = numeric[levels.codes]
+    n_numeric = int(cells.sum())
+    # Codes such as 01 and 02 are text on purpose when every cell is one.
+    if n_numeric == n_filled or n_numeric <= MOSTLY_NUMBERS * n_filled:
+        return
+    wrong = ~cells & (levels.codes >= 0)
+    raise InputError(
+        f"the column '{shown(name)}' is numbers but for {_count(int(wrong.sum()), 'cell')} of "
+        f"{n_filled:,}, so it was read as text",
+        where=_place(name, source, wrong),
+        rule="a number column holds numbers in every filled cell",
+        repair="Correct these cells or leave them empty, or name the column as a category with "
+        "--categorical",
+    )
+
+
+def row_numbers(source: TableSource, selected: np.ndarray, limit: int = 5) -> str:
+    """Return the numbers of the first rows of a selection, as a person sees them.
+
+    Parameters
+    ----------
+    source : TableSource
+        The table the rows belong to.
+    selected : bool, shape (n_rows,)
+        At least one is true.
+    limit : int
+        Largest number of rows named.
+
+    Returns
+    -------
+    str
+        For example ``rows 5, 9 and 12 (the header is row 1, empty lines are not counted)``.
+    """
+    found = np.flatnonzero(selected)
+    numbers = [str(i + source.first_row) for i in found[:limit].tolist()]
+    listed = numbers[0] if len(numbers) == 1 else f"{', '.join(numbers[:-1])} and {numbers[-1]}"
+    counted = (
+        "row 1 is the first row of data"
+        if source.first_row == 1
+        else "the header is row 1, empty lines are not counted"
+    )
+    return (
+        f"{'first ' if len(found) > limit else ''}row{'s' if len(numbers) > 1 else ''} {listed} "
+        f"({counted})"
+    )
+
+
+def require_no_missing(
+    values: pa.ChunkedArray, *, name: str, role: str, source: TableSource
+) -> None:
+    """Refuse a column with empty cells.
+
+    Raises
+    ------
+    InputError
+        Names the column, the count and the first rows.
+    """
+    if count_missing(values) == 0:
+        return
+    missing = missing_rows(values)
+    raise InputError(
+        f"the {role} column '{shown(name)}' has {_count(int(missing.sum()), 'empty cell')}",
+        where=_place(name, source, missing),
+        rule=f"a {role} has no empty cells",
+        repair="Fill them in or remove these rows; for covariates, --missing indicator keeps them",
+    )
+
+
+def _place(name: str, source: TableSource, selected: np.ndarray | None = None) -> str:
+    """Return file, column and rows for a message."""
+    rows = "" if selected is None else f", {row_numbers(source, selected)}"
+    return f"{source.name}, column '{shown(name)}'{rows}"
+
+
+def _count(count: int, word: str) -> str:
+    """Return ``1 cell`` or ``3 cells``."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def _mask(values: pa.ChunkedArray) -> np.ndarray:
+    """Return a boolean column as an array, false where it is null."""
+    return np.asarray(pc.fill_null(values, fill_value=False).to_numpy(), dtype=bool)
+
+
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type of the values, looking through a dictionary."""
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _holds_floats(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(_value_type(kind)))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    checks = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    return any(check(kind) for check in checks)
+
+
+def _decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return the values without a dictionary, in a type that every function takes."""
+    if pa.types.is_dictionary(values.type):
+        values = pc.cast(values, values.type.value_type)
+    return _plain(values)
+
+
+def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return types that few functions take, as the nearest that all of them do."""
+    kind = values.type
+    if pa.types.is_string_view(kind):
+        return pc.cast(values, pa.large_string())
+    if pa.types.is_dictionary(kind) and any(c.dictionary.null_count for c in values.chunks):
+        return pc.cast(values, kind.value_type)  # a null word hides from is_null
+    return values
+
+
+def _in_words(kind: pa.DataType) -> str:
+    """Return what a column holds, in words."""
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return "dates"
+    if pa.types.is_time(kind) or pa.types.is_duration(kind):
+        return "times"
+    if pa.types.is_nested(kind):
+        return "lists or records"
+    return "values of another kind"

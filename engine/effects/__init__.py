@@ -1,0 +1,1 @@
+"""Measures of effect and their intervals."""

@@ -1,0 +1,304 @@
+"""Match treated people with comparison people on any table: the method's table of contents.
+
+Read the rows, fit the propensity score, set the caliper, match, certify, balance; only then open the
+outcomes and estimate. Nobody can choose a match by the effect it gives.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import pyarrow as pa
+
+from engine.effects.estimates import Estimate, estimate_outcome
+from engine.effects.outcome import Outcome, parse_outcomes, read_outcome
+from engine.errors import UsageError
+from engine.matching.balance import Sample, assess_balance, assess_score
+from engine.matching.options import MatchOptions, check_options
+from engine.matching.rows import Rows, read_rows
+from engine.matching.scoring import Scoring, score_rows
+from engine.matching.search import explore
+from engine.matching.selection import Match, select_matches
+from engine.matching.unmatched import profile_unmatched
+from engine.release.folder import check_folder
+from engine.release.manifest import InputFacts, RunFacts
+from engine.release.pack import write_match
+from engine.release.results import assemble_results, match_tables
+from engine.release.tables import balance_table
+from engine.tables import TableSource, near_names, open_table, require_column
+
+Progress = Callable[[str, float], None]
+
+_HEAVY_REUSE = 0.1
+
+
+@dataclass(frozen=True)
+class MatchResult:
+    """A finished match.
+
+    Attributes
+    ----------
+    results : dict
+        Everything that results.json holds, by the same keys.
+    pairs : pyarrow.Table or None
+        treated_id, comparison_id, distance, weight; None for radius and kernel matches without
+        ``pairs=True``.
+    windows : pyarrow.Table or None
+        treated_id, low, high, n for radius and kernel matches.
+    weights : pyarrow.Table
+        id, arm, weight of every row of the matched sample.
+    scores : pyarrow.Table
+        id, logit of every row.
+    balance : pyarrow.Table
+        One row for each term.
+    """
+
+    results: dict[str, Any]
+    pairs: pa.Table | None
+    windows: pa.Table | None
+    weights: pa.Table
+    scores: pa.Table
+    balance: pa.Table
+
+    def _repr_html_(self) -> str:
+        """Return a short table for notebooks."""
+        from engine.release.pages import notebook_html  # noqa: PLC0415 - templates load on demand
+
+        return notebook_html(self.results)
+
+
+class _Stages:
+    """Seconds of each stage, and the progress that a caller sees."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.seconds: dict[str, float] = {}
+        self._progress = progress
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Callable[[float], None]]:
+        """Time a stage; yields the function that takes its share done."""
+        began = time.perf_counter()
+        tell = self._teller(name)
+        tell(0.0)
+        yield tell
+        tell(1.0)
+        self.seconds[name] = round(time.perf_counter() - began, 3)
+
+    def _teller(self, name: str) -> Callable[[float], None]:
+        def tell(share: float) -> None:
+            if self._progress is not None:
+                self._progress(name, share)
+
+        return tell
+
+
+def match(
+    table: Any,
+    *,
+    outcome: str | tuple[str, ...] | list[str] = (),
+    interval: str = "auto",
+    replicates: int = 0,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> MatchResult:
+    """Match treated people with comparison people.
+
+    Parameters
+    ----------
+    table : path or table
+        csv, Parquet, Arrow or Feather file, or a table of pandas, polars, pyarrow or DuckDB.
+    outcome : str or sequence of str
+        ``COLUMN:binary``, ``COLUMN:count`` or ``COLUMN:time``; opened after the balance is settled.
+    interval : {'auto'}
+        How intervals are made.
+    replicates : int
+        Replicates of resampling; must be 0 until resampling is part of the product.
+    out : path, optional
+        Folder for the files of the match.
+    progress : callable, optional
+        Called with the name of a stage and the share of it done.
+    **options
+        The options of ``justicelab match`` by the same names with underscores: ``treatment``,
+        ``treated``, ``covariates``, ``categorical``, ``exact``, ``anti_exact``, ``id``, ``person``,
+        ``one_per_person``, ``score``, ``score_scale``, ``fit``, ``caliper``, ``covariate_caliper``,
+        ``mahalanobis``, ``ratio``, ``max_ratio``, ``radius``, ``kernel``, ``replace``,
+        ``reuse_max``, ``ties``, ``order``, ``estimand``, ``discard``, ``missing``, ``keep_share``,
+        ``path``, ``squares``, ``interactions``, ``smd_denominator``, ``pairs``, ``seed``.
+
+    Returns
+    -------
+    MatchResult
+
+    Raises
+    ------
+    UsageError
+        The options do not make sense, alone or together.
+    InputError
+        The table cannot be used, or nobody can be matched.
+    AccessError, CannotCreateError, BusyError, StorageError
+        The output folder cannot be written.
+    """
+    started = datetime.now(UTC)
+    checked = _checked(options)
+    outcomes = parse_outcomes(outcome)
+    _check_interval(interval, replicates)
+    if out is not None:
+        check_folder(out)
+    stages = _Stages(progress)
+    with stages.stage("read") as tell:
+        source = open_table(table)
+        _require_columns(source, checked, outcomes)
+        rows = read_rows(source, checked, tell)
+    with stages.stage("score"):
+        scoring = score_rows(rows, checked)
+    with stages.stage("match"):
+        matched = select_matches(rows, scoring, checked)
+    sample = Sample.of(rows.treated, matched.weight)
+    with stages.stage("balance") as tell:
+        balance = assess_balance(
+            rows.design,
+            sample,
+            denominator=checked.smd_denominator,
+            squares=checked.squares,
+            interactions=checked.interactions,
+            progress=tell,
+        )
+        score_balance = assess_score(scoring.logit, sample)
+        unmatched = profile_unmatched(rows.design, scoring.problem.focal, matched.matched)
+    path = None
+    if checked.path:
+        with stages.stage("path") as tell:
+            path = explore(rows, scoring, checked, balance, tell)
+    with stages.stage("estimate"):
+        estimates = _estimates(source, outcomes, rows, sample)
+    warnings = [*source.notes, *scoring.warnings, *_match_warnings(matched, scoring, checked)]
+    results = assemble_results(
+        rows,
+        checked,
+        scoring,
+        matched,
+        balance,
+        score_balance,
+        unmatched,
+        path,
+        estimates,
+        warnings,
+    )
+    tables = match_tables(rows, checked, scoring, matched, sample)
+    if out is not None:
+        inputs = [
+            InputFacts(
+                "table", source.name, source.sha256(), source.bytes,
+                source.n_rows, len(source.columns),
+            )
+        ]  # fmt: skip
+        plan = {**options, "outcome": [f"{o.column}:{o.type}" for o in outcomes]}
+        facts = RunFacts(plan, inputs, started, stages.seconds, numba.get_num_threads())
+        write_match(out, results, tables, facts, progress=progress)
+    return MatchResult(
+        results,
+        tables["pairs"],
+        tables["windows"],
+        tables["weights"],
+        tables["scores"],
+        balance_table(results),
+    )
+
+
+def _checked(options: dict[str, Any]) -> MatchOptions:
+    """Check the options; a wrong name is a usage error that offers near ones."""
+    known = check_options.__kwdefaults__ or {}
+    for name in options:
+        if name != "treatment" and name not in known:
+            near = near_names(name, ["treatment", *known])
+            raise UsageError(
+                f"there is no option '{name}'",
+                repair=f"Did you mean {' or '.join(repr(n) for n in near)}?" if near else "",
+            )
+    if "treatment" not in options:
+        raise UsageError("there is no treatment", repair="Name the column that says who took part")
+    return check_options(**options)
+
+
+def _check_interval(interval: str, replicates: int) -> None:
+    if interval != "auto":
+        raise UsageError(
+            "that interval is not known",
+            rule="--interval is auto",
+            repair="Leave out --interval",
+        )
+    if replicates != 0:
+        raise UsageError(
+            "resampling is not part of this version",
+            rule="--replicates is 0",
+            repair="Leave out --replicates",
+        )
+
+
+def _require_columns(
+    source: TableSource, options: MatchOptions, outcomes: tuple[Outcome, ...]
+) -> None:
+    """Refuse a misspelt column before anything is read, outcomes included."""
+    named = [
+        ("treatment", (options.treatment,)),
+        ("covariate", options.covariates),
+        ("exact", options.exact),
+        ("anti-exact", options.anti_exact),
+        ("id", (options.id,)),
+        ("person", (options.person,)),
+        ("score", (options.score,)),
+        ("caliper", tuple(limit.column for limit in options.covariate_caliper)),
+        ("Mahalanobis", options.mahalanobis),
+        ("outcome", tuple(outcome.column for outcome in outcomes)),
+    ]
+    for role, names in named:
+        for name in names:
+            if name is not None:
+                require_column(source, name, role)
+
+
+def _estimates(
+    source: TableSource, outcomes: tuple[Outcome, ...], rows: Rows, sample: Sample
+) -> list[Estimate]:
+    return [
+        estimate_outcome(outcome, read_outcome(source, outcome, rows.identity), sample)
+        for outcome in outcomes
+    ]
+
+
+def _match_warnings(matched: Match, scoring: Scoring, options: MatchOptions) -> list[str]:
+    """What a careful reader of the match would point out."""
+    notes = []
+    n_focal = int(np.count_nonzero(scoring.problem.focal))
+    n_matched = int(np.count_nonzero(matched.matched))
+    who = "treated" if options.estimand == "att" else "comparison"
+    if n_matched < n_focal:
+        notes.append(
+            f"{n_focal - n_matched:,} of {n_focal:,} {who} people have no match, so the estimate "
+            "is about the matched participants and not about everybody."
+        )
+    partners = matched.weight[~scoring.problem.focal]
+    heaviest = float(partners.max(initial=0.0))
+    if heaviest > _HEAVY_REUSE * n_matched and n_matched > 1:
+        notes.append(
+            f"One partner carries {100.0 * heaviest / n_matched:.0f} % of the weight of the "
+            "comparison group; the estimate hangs on few people."
+        )
+    if matched.certificate.violations:
+        notes.append(
+            f"The certificate found {matched.certificate.violations:,} violations; do not use "
+            "this match and report it as a fault of the software."
+        )
+    if options.caliper is None and options.keep_share is None and not options.exact:
+        notes.append(
+            "No caliper was set: every treated person is matched, however far away the nearest "
+            "partner is. Look at the balance, and consider --caliper '0.2 sd-logit'."
+        )
+    return notes

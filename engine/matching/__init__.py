@@ -1,0 +1,1 @@
+"""Design columns, separation, propensity score, match, certificate and balance."""

@@ -1,0 +1,299 @@
+"""Design columns: the covariates of a table in coded form, in canonical row order.
+
+Numbers stay float64, categories become level codes; no one-hot matrix is made. Columns are read one
+at a time and gathered straight into place, so that beside the design itself no more than two columns
+are in memory.
+"""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from engine.columns import (
+    MISSING_CODE,
+    as_codes,
+    as_float64,
+    count_missing,
+    require_no_missing,
+)
+from engine.errors import UsageError
+from engine.matching.identity import Identity
+from engine.tables import TableSource, column
+from kernels.blocks import total
+from kernels.columns import CodedColumns, column_moments, pack_categories
+
+Missing = Literal["error", "indicator"]
+
+INTERCEPT = "(intercept)"
+MISSING_LEVEL = "(missing)"
+_MOMENT_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class Covariate:
+    """One covariate of a design.
+
+    Attributes
+    ----------
+    name : str
+        Column name; a missing-value indicator is called ``NAME missing``.
+    levels : tuple of str
+        Level names of a category, the reference level first; empty for a number.
+    row : int
+        Row of the covariate in ``Design.numeric`` or ``Design.codes``.
+    """
+
+    name: str
+    levels: tuple[str, ...]
+    row: int
+
+
+@dataclass(frozen=True)
+class Design:
+    """Covariates in coded form, rows in canonical order.
+
+    Attributes
+    ----------
+    covariates : tuple of Covariate
+        In the order in which they were declared.
+    numeric : float64, shape (p_numeric, n), C-contiguous
+        Finite.
+    codes : uint16, shape (p_categories, n), C-contiguous
+        Level codes, 0 for the reference level.
+    """
+
+    covariates: tuple[Covariate, ...]
+    numeric: NDArray[np.float64]
+    codes: NDArray[np.uint16]
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return self.numeric.shape[1]
+
+
+def is_category(kind: pa.DataType) -> bool:
+    """Whether a column of this type is a category without being told: text is."""
+    if pa.types.is_dictionary(kind):
+        return True
+    return bool(
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_string_view(kind)
+        or pa.types.is_binary(kind)
+    )
+
+
+def read_design(
+    source: TableSource,
+    covariates: Sequence[str],
+    categorical: Sequence[str],
+    identity: Identity,
+    missing: Missing,
+    progress: Callable[[float], None] | None = None,
+) -> Design:
+    """Read the covariates of a table into a design.
+
+    Parameters
+    ----------
+    source : TableSource
+    covariates : sequence of str
+        Column names in the order of the model.
+    categorical : sequence of str
+        Those among them that are categories though they hold numbers.
+    identity : Identity
+        Canonical order.
+    missing : {'error', 'indicator'}
+        Refuse empty cells, or fill them (numbers with the mean of the others, categories with a
+        level of their own) and add an indicator for each number column that has any.
+    progress : callable, optional
+        Told the share of columns read.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    InputError
+        A column does not exist, has empty cells under 'error', or cannot be used as it is.
+    UsageError
+        A column is named twice, or is named as a category but is not a covariate.
+    """
+    repeated = sorted({name for name in covariates if list(covariates).count(name) > 1})
+    if repeated:
+        raise UsageError(
+            f"the covariate '{repeated[0]}' is named twice", repair="Name every covariate once"
+        )
+    strangers = [name for name in categorical if name not in covariates]
+    if strangers:
+        raise UsageError(
+            f"'{strangers[0]}' is named as a category but is not a covariate",
+            repair="Add it to --covariates, or leave it out of --categorical",
+        )
+    done = 0
+
+    def read(name: str) -> list[tuple[str, tuple[str, ...], NDArray]]:
+        nonlocal done
+        values = column(source, name, "covariate")
+        if missing == "error":
+            require_no_missing(values, name=name, role="covariate", source=source)
+        if name in categorical or is_category(values.type):
+            parts = [_category(source, name, values, identity, forced=name in categorical)]
+        else:
+            parts = _numbers(source, name, values, identity)
+        done += 1
+        if progress is not None:
+            progress(done / len(covariates))
+        return parts
+
+    # Two columns at a time: one is decoded while another is gathered.
+    with ThreadPoolExecutor(2) as pool:
+        found = [part for parts in pool.map(read, covariates) for part in parts]
+    return _stack(found, source.n_rows)
+
+
+def _stack(
+    found: list[tuple[str, tuple[str, ...], NDArray]],
+    n_rows: int,
+) -> Design:
+    """Move columns into their matrices one by one, freeing each as it goes."""
+    p_numeric = sum(not levels for _, levels, _ in found)
+    numeric = np.empty((p_numeric, n_rows))
+    codes = np.empty((len(found) - p_numeric, n_rows), dtype=np.uint16)
+    covariates = []
+    rows = [0, 0]
+    found.reverse()
+    while found:
+        name, levels, values = found.pop()
+        kind = 1 if levels else 0
+        target = codes if levels else numeric
+        target[rows[kind]] = values
+        covariates.append(Covariate(name, levels, rows[kind]))
+        rows[kind] += 1
+    return Design(tuple(covariates), numeric, codes)
+
+
+def _numbers(
+    source: TableSource, name: str, values: pa.ChunkedArray, identity: Identity
+) -> list[tuple[str, tuple[str, ...], NDArray]]:
+    has_missing = count_missing(values) > 0
+    array = identity.gather(as_float64(values, name=name, source=source))
+    parts: list[tuple[str, tuple[str, ...], NDArray]] = []
+    if has_missing:
+        empty = np.isnan(array)
+        present = array[~empty]
+        filled = np.array(array)
+        filled[empty] = float(total(present)) / len(present) if len(present) else 0.0
+        parts.append((name, (), filled))
+        parts.append((f"{name} missing", (), empty.astype(np.float64)))
+    else:
+        parts.append((name, (), array))
+    return parts
+
+
+def _category(
+    source: TableSource, name: str, values: pa.ChunkedArray, identity: Identity, *, forced: bool
+) -> tuple[str, tuple[str, ...], NDArray]:
+    coded = as_codes(values, name=name, source=source, forced=forced)
+    codes = identity.gather(coded.codes)
+    levels = coded.levels
+    if coded.n_missing:
+        codes = np.where(codes == MISSING_CODE, len(levels), codes).astype(np.uint16)
+        levels = (*levels, MISSING_LEVEL)
+    return name, levels, codes
+
+
+def term_names(design: Design) -> tuple[str, ...]:
+    """Return the names of the model's coefficients, the intercept first.
+
+    A number is its column, a level ``column=level``; reference levels have no coefficient.
+    """
+    names = [INTERCEPT]
+    for covariate in design.covariates:
+        if covariate.levels:
+            names += [f"{covariate.name}={level}" for level in covariate.levels[1:]]
+        else:
+            names.append(covariate.name)
+    return tuple(names)
+
+
+def term_of_level(design: Design) -> tuple[list[int], list[NDArray[np.int64]]]:
+    """Return the coefficient position of each number, and of each level of each category.
+
+    Returns
+    -------
+    numbers : list of int, by row of ``Design.numeric``
+    levels : list of int64 arrays, by row of ``Design.codes``
+        -1 for the reference level.
+    """
+    numbers: list[int] = []
+    levels: list[NDArray[np.int64]] = []
+    place = 1
+    for covariate in design.covariates:
+        if covariate.levels:
+            terms = np.arange(place - 1, place - 1 + len(covariate.levels))
+            terms[0] = -1
+            levels.append(terms)
+            place += len(covariate.levels) - 1
+        else:
+            numbers.append(place)
+            place += 1
+    return numbers, levels
+
+
+def code_columns(
+    design: Design, weights: NDArray[np.float64]
+) -> tuple[CodedColumns, NDArray[np.bool_]]:
+    """Return the design in the form of the fitting kernels, and which numbers are constant.
+
+    Parameters
+    ----------
+    design : Design
+    weights : float64, shape (n,) or (0,)
+        Frequency weights; a column that is constant over rows of positive weight is constant.
+
+    Returns
+    -------
+    columns : CodedColumns
+    constant : bool, shape (p_numeric,)
+
+    Notes
+    -----
+    Centre and scale only condition the fit, so they come from a systematic sample of rows; a
+    column that looks constant there is looked at whole.
+    """
+    numeric = design.numeric
+    p_numeric, n = numeric.shape
+    centre = np.empty(p_numeric)
+    scale = np.empty(p_numeric)
+    step = max(1, n // _MOMENT_ROWS)
+    if len(weights):
+        present = np.flatnonzero(weights > 0)[::step]
+        column_moments(np.ascontiguousarray(numeric[:, present]), np.empty(0), centre, scale)
+    else:
+        column_moments(np.ascontiguousarray(numeric[:, ::step]), np.empty(0), centre, scale)
+    for j in np.flatnonzero(scale == 0.0):
+        whole = numeric[j] if not len(weights) else numeric[j, weights > 0]
+        column_moments(
+            np.ascontiguousarray(whole[None, :]), np.empty(0), centre[j : j + 1], scale[j : j + 1]
+        )
+    constant = scale == 0.0
+    numbers, levels = term_of_level(design)
+    cells, cell_start, cell_term = pack_categories(design.codes, levels)
+    columns = CodedColumns(
+        numeric,
+        centre,
+        np.where(constant, 1.0, scale),
+        np.array(numbers, dtype=np.int64),
+        cells,
+        cell_start,
+        cell_term,
+        len(term_names(design)),
+    )
+    return columns, constant

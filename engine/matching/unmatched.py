@@ -1,0 +1,62 @@
+"""Who was lost: the focal people without a match beside those with one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.matching.balance import Denominator, Sample, assess_balance
+from engine.matching.design import Design
+
+
+@dataclass(frozen=True)
+class UnmatchedRow:
+    """One term of the profile.
+
+    Attributes
+    ----------
+    name : str
+    mean_matched, mean_unmatched : float
+    smd : float
+        Unmatched minus matched, over the standard deviation of the matched; nan where that is 0.
+    """
+
+    name: str
+    mean_matched: float
+    mean_unmatched: float
+    smd: float
+
+
+def profile_unmatched(
+    design: Design, focal: NDArray[np.bool_], matched: NDArray[np.bool_]
+) -> tuple[UnmatchedRow, ...]:
+    """Compare the focal people who were lost with those who were matched.
+
+    Parameters
+    ----------
+    design : Design
+    focal : bool, shape (n,)
+        All people whose effect was asked for.
+    matched : bool, shape (n,)
+        Those among them with a match.
+
+    Returns
+    -------
+    tuple of UnmatchedRow
+        Empty where nobody was lost.
+    """
+    rows = np.flatnonzero(focal)
+    lost = ~matched[rows]
+    if not lost.any():
+        return ()
+    part = Design(
+        design.covariates,
+        np.ascontiguousarray(design.numeric[:, rows]),
+        np.ascontiguousarray(design.codes[:, rows]),
+    )
+    denominator: Denominator = "comparison"
+    terms = assess_balance(part, Sample.of(lost, np.ones(len(rows))), denominator=denominator)
+    return tuple(
+        UnmatchedRow(term.name, term.mean_comparison_before, term.mean_treated, term.smd_before)
+        for term in terms
+    )

@@ -1,0 +1,140 @@
+"""Write the whole output of a match: every file staged first, then put in place, manifest last."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from engine.release.files import (
+    FileRecord,
+    Staged,
+    discard,
+    publish,
+    stage_bytes,
+    stage_csv,
+    stage_json,
+    stage_parquet,
+)
+from engine.release.folder import MANIFEST, OUTPUTS, locked, prepare_folder
+from engine.release.manifest import RunFacts, build_manifest, code_sha256, content_id
+from engine.release.tables import balance_table
+
+TABLES = ("pairs", "windows", "weights", "scores")
+"""Tables of a match in the order of writing; each becomes ``<name>.parquet``."""
+
+Progress = Callable[[str, float], None]
+
+
+def write_match(
+    path: Path | str,
+    results: Mapping[str, Any],
+    tables: Mapping[str, pa.Table | None],
+    facts: RunFacts,
+    *,
+    progress: Progress | None = None,
+) -> tuple[FileRecord, ...]:
+    """Write everything that `match --out` promises into one private folder.
+
+    Parameters
+    ----------
+    path : path
+        Folder: absent, empty, or an earlier output of ours, which is replaced.
+    results : mapping
+        The results; written as results.json, drawn and told in report.html.
+    tables : mapping of str to pyarrow.Table or None
+        ``pairs`` or ``windows``, ``weights`` and ``scores``; a table that is ``None`` is not
+        written.
+    facts : RunFacts
+        Options, inputs and course of the run, for the manifest.
+    progress : callable, optional
+        Called with ``"write"`` and the fraction done, 0 to 1.
+
+    Returns
+    -------
+    tuple of FileRecord
+        The files in order, without the manifest.
+
+    Raises
+    ------
+    AccessError, CannotCreateError
+        The folder may not be written to, or holds something else.
+    BusyError
+        Another run is writing there.
+    StorageError
+        The disk is full or failing. What was there before stays whole; no partial file is left.
+    """
+    folder = prepare_folder(path)
+    began = time.perf_counter()
+    code = code_sha256()
+    cited = content_id(facts.options, facts.inputs, code)
+    with locked(folder):
+        staged: list[Staged] = []
+        try:
+            steps = 6 + sum(1 for name in TABLES if tables.get(name) is not None)
+            for one in _stage_all(folder, results, tables, cited):
+                staged.append(one)
+                if progress is not None:
+                    progress("write", len(staged) / steps)
+            records = tuple(one.record for one in staged)
+            unfinished = stage_json(
+                folder, MANIFEST, build_manifest("match", facts, records, code=code, ended=None)
+            )
+            staged.insert(0, unfinished)
+            seconds = {**facts.stages, "write": round(time.perf_counter() - began, 3)}
+            ended = datetime.now(UTC)
+            whole = replace(facts, stages=seconds)
+            staged.append(
+                stage_json(
+                    folder,
+                    MANIFEST,
+                    build_manifest("match", whole, records, code=code, ended=ended),
+                )
+            )
+        except BaseException:
+            discard(folder, staged)
+            raise
+        written = {record.name for record in records} | {MANIFEST}
+        publish(folder, staged, stale=_stale(folder, written))
+    if progress is not None:
+        progress("write", 1.0)
+    return records
+
+
+def _stage_all(
+    folder: Path,
+    results: Mapping[str, Any],
+    tables: Mapping[str, pa.Table | None],
+    cited: str,
+) -> Iterator[Staged]:
+    """Stage the files of a match in the order in which they appear."""
+    yield stage_json(folder, "results.json", results)
+    for name in TABLES:
+        table = tables.get(name)
+        if table is not None:
+            yield stage_parquet(folder, f"{name}.parquet", table)
+    yield stage_csv(folder, "balance.csv", balance_table(results))
+    from engine.release.charts import draw, love_plot, overlap_plot  # noqa: PLC0415 - see below
+    from engine.release.pages import match_page  # noqa: PLC0415 - a run without --out draws nothing
+
+    charts = draw(results)
+    love = charts.get("love-plot") or love_plot(results)
+    overlap = charts.get("overlap-plot") or overlap_plot(results)
+    yield stage_bytes(folder, "love-plot.svg", _document(love))
+    yield stage_bytes(folder, "overlap-plot.svg", _document(overlap))
+    page = match_page(results, charts, content_id=cited)
+    yield stage_bytes(folder, "report.html", page.encode("utf-8", errors="replace"))
+
+
+def _document(svg: str) -> bytes:
+    """An svg element as a file of its own."""
+    return (svg + "\n").encode("utf-8", errors="replace")
+
+
+def _stale(folder: Path, written: set[str]) -> list[str]:
+    """Names of an earlier output that the new one does not have."""
+    found = {entry.name for entry in folder.iterdir()}
+    return sorted((found & OUTPUTS) - written)

@@ -1,0 +1,116 @@
+"""Rules that choose words: what an interval says, how a design is called, what to warn of.
+
+The sentences themselves stand in the templates. Here is decided which of them is true.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from engine.release.formats import is_number
+
+Verdict = Literal["fewer", "more", "inconclusive", "no_interval", "none"]
+
+CLOSE = 0.05
+FAIR = 0.10
+"""Limits of the absolute standardised mean difference for 'closely' and 'fairly' matched."""
+
+
+def verdict(estimate: Mapping[str, Any]) -> Verdict:
+    """What an estimate and its interval allow to be said.
+
+    Parameters
+    ----------
+    estimate : mapping
+        One entry of ``estimates``.
+
+    Returns
+    -------
+    str
+        ``fewer`` or ``more`` where the whole interval lies on one side of zero; ``inconclusive``
+        where it touches or spans zero; ``no_interval`` where there is none; ``none`` where there is
+        no estimate at all.
+    """
+    if not is_number(estimate.get("difference")):
+        return "none"
+    low, high = estimate.get("ci_low"), estimate.get("ci_high")
+    if not (is_number(low) and is_number(high)):
+        return "no_interval"
+    if high < 0:
+        return "fewer"
+    if low > 0:
+        return "more"
+    return "inconclusive"
+
+
+def direction(estimate: Mapping[str, Any]) -> str:
+    """Word for where a clear difference points, empty where it does not point."""
+    fewer, more = {"binary": ("fewer", "more"), "time": ("sooner", "later")}.get(
+        str(estimate.get("type")), ("lower on average", "higher on average")
+    )
+    return {"fewer": fewer, "more": more}.get(verdict(estimate), "")
+
+
+def closeness(smd: object) -> Literal["closely", "fairly", "poorly"]:
+    """Word for a standardised mean difference after matching.
+
+    Parameters
+    ----------
+    smd : float or None
+        ``None`` where the means differ and the standard deviation is 0, which is poor.
+
+    Returns
+    -------
+    str
+        The same rule as the counts of ``balance_summary``.
+    """
+    if not is_number(smd):
+        return "poorly"
+    size = abs(smd)
+    return "closely" if size <= CLOSE else "fairly" if size <= FAIR else "poorly"
+
+
+def value_format(estimate: Mapping[str, Any]) -> str:
+    """Format for the two values of an estimate; finer where whole numbers would look equal."""
+    kind = estimate.get("type")
+    if kind == "time":
+        return "days"
+    if kind != "binary":
+        return "mean"
+    treated, comparison = estimate.get("treated"), estimate.get("comparison")
+    if is_number(treated) and is_number(comparison):
+        same = f"{treated * 100:.0f}" == f"{comparison * 100:.0f}"
+        return "per_100_fine" if same and treated != comparison else "per_100"
+    return "per_100"
+
+
+def size_format(estimate: Mapping[str, Any]) -> str:
+    """Format for the size of a difference, its direction said in words."""
+    return {"time": "days_size", "binary": "per_100_size"}.get(
+        str(estimate.get("type")), "mean_size"
+    )
+
+
+def table_formats(estimate: Mapping[str, Any]) -> tuple[str, str]:
+    """Formats for values and differences of an estimate in a table."""
+    kind = estimate.get("type")
+    if kind == "binary":
+        return "percent", "points"
+    return ("days", "days") if kind == "time" else ("mean", "mean")
+
+
+def focal(results: Mapping[str, Any]) -> str:
+    """Arm whose people the match is for: ``treated``, for the ATC ``comparison``."""
+    counts = results.get("counts") or {}
+    if counts.get("focal"):
+        return str(counts["focal"])
+    return "comparison" if (results.get("design") or {}).get("estimand") == "atc" else "treated"
+
+
+def order_by_size(entries: Sequence[Mapping[str, Any]], *keys: str) -> list[int]:
+    """Positions of entries, largest absolute figure first, undefined last, ties as they stand."""
+
+    def rank(position: int) -> list[float]:
+        figures = [entries[position].get(key) for key in keys]
+        return [-abs(one) if is_number(one) else 1.0 for one in figures]
+
+    return sorted(range(len(entries)), key=rank)

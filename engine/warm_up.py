@@ -1,0 +1,134 @@
+"""Compile every kernel into the private cache, and choose the number of threads."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+import pyarrow as pa
+
+from engine.errors import UsageError
+from engine.match import match
+from engine.matching.design import Covariate, Design
+from engine.matching.propensity import fit_propensity
+from kernels._jit import CACHE_FOLDER
+
+_ROWS = 240
+_HOME = Path(__file__).resolve().parents[1]
+
+_PLAIN = {
+    "treatment": "treated",
+    "covariates": ("age", "area"),
+    "id": "name",
+    "outcome": ("event:binary",),
+}
+_MATCHES: tuple[dict[str, Any], ...] = (
+    {"caliper": "0.2 sd-logit", "path": True},
+    {"replace": True, "ratio": 2, "ties": "all", "exact": ("area",), "person": "who"},
+    {"order": "closest"},
+    {"order": "closest", "ratio": 2, "person": "who", "one_per_person": True},
+    {"mahalanobis": ("age",), "caliper": "1 sd-logit", "replace": True},
+    {"kernel": "tricube", "caliper": "0.05 probability"},
+    {"keep_share": 0.5, "fit": "ridge"},
+    {"fit": "firth", "order": "random", "max_ratio": 2, "squares": True},
+)
+"""Matches that between them enter every kernel."""
+
+
+def set_threads(n: int) -> None:
+    """Let kernels use ``n`` threads; results do not depend on it.
+
+    Raises
+    ------
+    UsageError
+        There are not that many processors for this process.
+    """
+    if not 1 <= n <= numba.config.NUMBA_NUM_THREADS:
+        raise UsageError(
+            f"there are {numba.config.NUMBA_NUM_THREADS} processors",
+            rule="--threads is at least 1 and at most the number of processors",
+            repair="Give a number in that range, or leave out --threads",
+        )
+    numba.set_num_threads(n)
+
+
+def _table() -> pa.Table:
+    """A small table of made-up rows in which every option has something to do."""
+    number = np.arange(_ROWS)
+    spread = (number * 37) % 101
+    return pa.table(
+        {
+            "name": [f"row {i}" for i in number],
+            "treated": ((spread + (number * 53) % 40) > 80).astype(np.int64),
+            "age": (18 + spread % 50).astype(np.float64),
+            "area": [("north", "south", "west")[i % 3] for i in number],
+            "who": number // 2,
+            "event": (number * 29) % 7 < 2,
+        }
+    )
+
+
+def compile_fits() -> None:
+    """Compile the kernels of the propensity fit, with and without frequency weights."""
+    table = _table()
+    ages = table["age"].to_numpy().copy()
+    areas = (np.arange(_ROWS) % 3).astype(np.uint16)
+    design = Design(
+        (Covariate("age", (), 0), Covariate("area", ("north", "south", "west"), 0)),
+        ages[None, :],
+        areas[None, :],
+    )
+    treated = np.asarray(table["treated"]) == 1
+    fit_propensity(design, treated)
+    fit_propensity(design, treated, method="firth", weights=np.ones(_ROWS))
+
+
+def compile_matches() -> None:
+    """Compile the kernels of matching and balance, on a score that needs no fit."""
+    table = _table()
+    for options in _MATCHES:
+        plain = {key: value for key, value in options.items() if key != "fit"}
+        match(table, **{**_PLAIN, **plain, "score": "age"})
+
+
+def warm_up(progress: Callable[[str, float], None] | None = None) -> None:
+    """Compile every kernel into the private cache.
+
+    Parameters
+    ----------
+    progress : callable, optional
+        Called with ``"compile"`` and the share done.
+
+    Notes
+    -----
+    Compiling runs on one core, so the two halves are compiled side by side in processes of their
+    own, which meet in the cache; then every match runs once here, which compiles whatever a half
+    did not get to.
+    """
+
+    def tell(share: float) -> None:
+        if progress is not None:
+            progress("compile", share)
+
+    tell(0.0)
+    if CACHE_FOLDER is not None:
+        halves = [
+            subprocess.Popen(  # noqa: S603 - our own interpreter and our own functions
+                [sys.executable, "-c", f"from engine.warm_up import {half}; {half}()"],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd=_HOME,
+            )
+            for half in ("compile_fits", "compile_matches")
+        ]
+        for done, half in enumerate(halves):
+            half.wait()
+            tell((done + 1) / 3)
+    compile_fits()
+    table = _table()
+    for options in _MATCHES:
+        match(table, **{**_PLAIN, **options})
+    tell(1.0)

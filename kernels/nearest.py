@@ -1,0 +1,223 @@
+"""Matching with replacement: the k nearest, inside a caliper.
+
+Each focal row walks outwards from its own place in the sorted pool, so a row costs one binary
+search and the candidates it looks at. Preference: smaller exact distance, then lower score, then
+lower row number (the key of the identity).
+"""
+
+import numpy as np
+from numba import prange
+
+from kernels._jit import kernel
+from kernels.rules import (
+    compare_distances,
+    first_at_least,
+    may_pair,
+    new_to_set,
+    squared_distance,
+    window_high,
+    window_low,
+)
+
+_BLOCK = 256
+
+
+@kernel(inline=True)
+def _walk(pool, sequence, rules, i, ratio, ties_all, caliper, chosen):
+    """Take the ``ratio`` preferred candidates of focal i, and for ``ties_all`` those tied last.
+
+    Writes pool positions to ``chosen`` (when it has room for any) and returns how many were taken
+    and how many of them are strictly nearer than the last.
+    """
+    score = pool.score
+    value = sequence.score[i]
+    low = sequence.low[i]
+    high = sequence.high[i]
+    right = first_at_least(score, low, high, value)
+    # The run of equal scores next to the left is served from its start: lower row number first.
+    run_stop = right
+    run_start = pool.run[right - 1] if right > low else low
+    left = run_start
+    taken = 0
+    nearer = 0
+    last_upper = 0.0
+    last_lower = 0.0
+    while left < run_stop or right < high:
+        go_left = right >= high or (
+            left < run_stop and compare_distances(value, score[left], score[right], value) <= 0
+        )
+        if go_left:
+            j = left
+            upper = value
+            lower = score[left]
+        else:
+            j = right
+            upper = score[right]
+            lower = value
+        if upper - lower > caliper:
+            break
+        farther = taken > 0 and compare_distances(upper, lower, last_upper, last_lower) != 0
+        if taken >= ratio and (not ties_all or farther):
+            break
+        if may_pair(rules, i, j) and (chosen.shape[0] == 0 or new_to_set(rules, chosen, taken, j)):
+            if farther:
+                nearer = taken
+            if chosen.shape[0]:
+                chosen[taken] = j
+            taken += 1
+            last_upper = upper
+            last_lower = lower
+        if go_left:
+            left += 1
+            if left == run_stop:
+                run_stop = run_start
+                if run_stop > low:
+                    run_start = pool.run[run_stop - 1]
+                left = run_start
+        else:
+            right += 1
+    return taken, nearer
+
+
+@kernel(inline=True)
+def _walk_freely(score, run, value, low, high, ratio, caliper, chosen, offset):
+    """As :func:`_walk` where no rule can refuse a candidate and a tie is cut by the preference.
+
+    No tuple of arrays is passed: counting its references costs more than this walk.
+    """
+    right = first_at_least(score, low, high, value)
+    run_stop = right
+    run_start = run[right - 1] if right > low else low
+    left = run_start
+    taken = 0
+    while taken < ratio and (left < run_stop or right < high):
+        if right >= high or (
+            left < run_stop and compare_distances(value, score[left], score[right], value) <= 0
+        ):
+            if value - score[left] > caliper:
+                break
+            chosen[offset + taken] = left
+            left += 1
+            if left == run_stop:
+                run_stop = run_start
+                if run_stop > low:
+                    run_start = run[run_stop - 1]
+                left = run_start
+        else:
+            if score[right] - value > caliper:
+                break
+            chosen[offset + taken] = right
+            right += 1
+        taken += 1
+    return taken
+
+
+@kernel(inline=True)
+def _scan(pool, sequence, rules, i, ratio, ties_all, caliper, chosen):
+    """As :func:`_walk` for the Mahalanobis distance: scan the score window once per choice."""
+    low = window_low(pool.score, sequence.low[i], sequence.high[i], sequence.score[i], caliper)
+    high = window_high(pool.score, low, sequence.high[i], sequence.score[i], caliper)
+    taken = 0
+    nearer = 0
+    last = -1.0
+    last_position = -1
+    while True:
+        best = np.inf
+        best_position = -1
+        for j in range(low, high):
+            d = squared_distance(rules, i, j, best)
+            # Not yet served: after the last choice in the order (distance, position).
+            if d < best and (d > last or (d == last and j > last_position)):
+                if may_pair(rules, i, j) and (
+                    chosen.shape[0] == 0 or new_to_set(rules, chosen, taken, j)
+                ):
+                    best = d
+                    best_position = j
+        if best_position < 0 or (taken >= ratio and (not ties_all or best > last)):
+            break
+        if best > last:
+            nearer = taken
+        if chosen.shape[0]:
+            chosen[taken] = best_position
+        taken += 1
+        last = best
+        last_position = best_position
+    return taken, nearer
+
+
+@kernel(parallel=True)
+def nearest_into(
+    pool, sequence, rules, ratio, ties_all, caliper, offset, chosen, count, nearer, start, stop
+):
+    """Choose the nearest comparison rows of a range of focal rows, with replacement.
+
+    Parameters
+    ----------
+    pool : Pool
+    sequence : Sequence
+    rules : Rules
+    ratio : int
+        Number wanted.
+    ties_all : bool
+        Take also all candidates exactly as far as the last one wanted.
+    caliper : float
+        Largest allowed difference of scores, inclusive; may be inf.
+    offset : int64, shape (n_focal + 1,)
+        Focal i writes to ``chosen[offset[i]:offset[i + 1]]``.
+    chosen : int64, shape (offset[-1],) or (0,)
+        Filled with pool positions; empty means count only (an upper bound, since 'twice the same
+        person' cannot be tested without the list).
+    count, nearer : int64, shape (n_focal,)
+        Filled with the number taken, and how many of them are strictly nearer than the last.
+    start, stop : int
+        Range of focal rows.
+    """
+    blocks = (stop - start + _BLOCK - 1) // _BLOCK
+    score, run = pool
+    focal_score, low, high = sequence
+    free = (
+        not ties_all
+        and rules.pool_person.shape[0] == 0
+        and rules.focal_anti.shape[0] == 0
+        and rules.width.shape[0] == 0
+        and rules.focal_position.shape[0] == 0
+    )
+    for block in prange(blocks):
+        for i in range(start + block * _BLOCK, min(start + (block + 1) * _BLOCK, stop)):
+            if free:
+                count[i] = _walk_freely(
+                    score, run, focal_score[i], low[i], high[i], ratio, caliper, chosen, offset[i]
+                )
+                continue
+            if chosen.shape[0]:
+                own = chosen[offset[i] : offset[i + 1]]
+            else:
+                own = chosen
+            if rules.focal_position.shape[0]:
+                count[i], nearer[i] = _scan(pool, sequence, rules, i, ratio, ties_all, caliper, own)
+            else:
+                count[i], nearer[i] = _walk(pool, sequence, rules, i, ratio, ties_all, caliper, own)
+
+
+@kernel(parallel=True)
+def windows_into(pool, sequence, caliper, low, high, start, stop):
+    """Fill the pool window within the caliper of each of a range of focal rows.
+
+    Parameters
+    ----------
+    pool : Pool
+    sequence : Sequence
+    caliper : float
+        Largest allowed difference of scores, inclusive.
+    low, high : int64, shape (n_focal,)
+        Filled: candidates are the pool positions low, ..., high - 1.
+    start, stop : int
+        Range of focal rows.
+    """
+    blocks = (stop - start + _BLOCK - 1) // _BLOCK
+    for block in prange(blocks):
+        for i in range(start + block * _BLOCK, min(start + (block + 1) * _BLOCK, stop)):
+            low[i] = window_low(
+                pool.score, sequence.low[i], sequence.high[i], sequence.score[i], caliper
+            )
+            high[i] = window_high(pool.score, low[i], sequence.high[i], sequence.score[i], caliper)

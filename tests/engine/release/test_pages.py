@@ -1,0 +1,302 @@
+"""The page: well-formed, closed to the outside, true to results.json, careful in its words."""
+
+import base64
+import copy
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from engine.release.charts import draw
+from engine.release.encoding import json_bytes
+from engine.release.formats import figure
+from engine.release.pages import match_page, notebook_html
+from engine.release.words import closeness, verdict
+
+VOID = {"meta", "br", "hr", "img", "input", "link", "wbr"}
+PAYLOADS = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "{{ 7*7 }}{% raw %}",
+    "</style><svg onload=alert(1)>",
+    "' onmouseover='alert(1)",
+    "&lt;b&gt; & <b>",
+    "\x1b]8;;http://example.org\x07click\x1b]8;;\x07",
+    "\u202egnp.exe",
+    "]]><!--",
+    "javascript:alert(1)",
+    "[red]markup[/red]",
+    "../../etc/passwd",
+]
+# Numbers that stand in the templates and not in the results: limits, levels, orders of magnitude.
+FIXED = {"0", "0.05", "0.1", "0.5", "1", "2", "4", "25", "95", "100"}
+
+
+class Page(HTMLParser):
+    """Checks nesting and collects texts, attributes and figures."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.open, self.figures, self.loose, self.attributes, self.ids = [], [], [], [], []
+        self.text = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        attributes = dict(attrs)
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        if tag in VOID:
+            return
+        self.open.append((tag, attributes))
+        if "data-key" in attributes:
+            self.figures.append([attributes["data-key"], attributes["data-format"], ""])
+
+    def handle_startendtag(self, tag, attrs):
+        self.attributes += [(tag, name, value) for name, value in attrs]
+
+    def handle_endtag(self, tag):
+        assert self.open[-1][0] == tag, f"</{tag}> closes {self.open[-1]}"
+        self.open.pop()
+
+    def handle_data(self, data):
+        tags = [tag for tag, _ in self.open]
+        if any("data-key" in attributes for _, attributes in self.open):
+            self.figures[-1][2] += data
+        elif not {"style", "svg", "code", "title"} & set(tags):
+            self.loose.append(data)
+        if "style" not in tags:
+            self.text.append(data)
+
+
+def test_page_and_notebook_are_well_formed_with_unique_ids(any_results):
+    for text in (match_page(any_results, content_id="c0"), notebook_html(any_results)):
+        page = Page(text)
+        assert len(page.ids) == len(set(page.ids))
+        assert "None" not in " ".join(page.text)
+
+
+def test_page_needs_nothing_from_outside_and_runs_nothing(any_results):
+    text = match_page(any_results)
+    page = Page(text)
+
+    assert not [one for one in page.attributes if one[1].startswith("on") or one[1] == "style"]
+    links = [value for _, name, value in page.attributes if name in ("href", "src", "xlink:href")]
+    assert links
+    assert all(value.startswith("#") and value[1:] in page.ids for value in links)
+    assert not re.search(r"<(script|iframe|object|embed|link|base|form|img)\b", text)
+    addresses = set(re.findall(r"https?://[^\s\"'<]+", text))
+    assert addresses <= {"http://www.w3.org/2000/svg"}
+    assert "@import" not in text
+    assert "url(" not in text
+
+
+def test_only_the_style_of_the_page_itself_is_allowed(results):
+    text = match_page(results)
+
+    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL).group(1)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text).group(1)
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert f"'sha256-{digest}'" in policy
+    assert "unsafe" not in policy
+
+
+def test_page_says_that_it_is_a_working_page(any_results):
+    text = match_page(any_results)
+
+    assert "Working page, not disclosure-controlled" in text
+    assert 'lang="en-GB"' in text
+    assert "width=device-width" in text
+
+
+def test_every_number_is_one_key_of_the_results(any_results):
+    """Invariant 29: a printed figure is the formatted function of results.json."""
+    written = json.loads(json_bytes(any_results))
+    page = Page(match_page(any_results))
+
+    assert len(page.figures) > 20
+    for key, form, shown in page.figures:
+        assert shown == figure(written, key, form), key
+    for text in page.loose:
+        for number in re.findall(r"\d+(?:[.,]\d+)*", text):
+            assert number in FIXED, text
+
+
+def test_the_notebook_fragment_is_as_traceable_as_the_page(any_results):
+    page = Page(notebook_html(any_results))
+
+    for key, form, shown in page.figures:
+        assert shown == figure(any_results, key, form), key
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_names_and_warnings_are_shown_and_never_run(any_results, payload):
+    plain = Page(match_page(any_results))
+    poisoned = poison(any_results, payload)
+
+    text = match_page(poisoned, content_id=payload)
+
+    page = Page(text)
+    assert [one[:2] for one in page.attributes] == [one[:2] for one in plain.attributes]
+    assert "<script" not in text
+    assert "<img" not in text
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
+    Page(notebook_html(poisoned))
+
+
+def poison(results, payload):
+    """The same results with the payload in every name that a user's table decides."""
+    poisoned = copy.deepcopy(results)
+    poisoned["design"]["treatment"] = payload
+    poisoned["design"]["covariates"] = [payload] * len(poisoned["design"]["covariates"])
+    for row in poisoned["balance"]:
+        row["name"] = payload
+    if poisoned["balance_summary"]["largest_smd_after_name"]:
+        poisoned["balance_summary"]["largest_smd_after_name"] = payload
+    for row in poisoned["unmatched"]["profile"]:
+        row["name"] = payload
+    for row in poisoned["estimates"]:
+        row["outcome"] = payload
+    for part in ("terms", "dropped", "separation"):
+        for row in (poisoned["propensity"] or {}).get(part, []):
+            row["name"] = payload
+    poisoned["warnings"] = [payload] * len(poisoned["warnings"])
+    return poisoned
+
+
+def test_same_results_same_bytes(any_results):
+    assert match_page(any_results) == match_page(copy.deepcopy(any_results), draw(any_results))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said", "unsaid"),
+    [
+        (-0.12, -0.02, "between 2 and 12 fewer in every 100", "cannot tell"),
+        (0.02, 0.12, "between 2 and 12 more in every 100", "cannot tell"),
+        (-0.06, 0.03, "anything from 6 fewer to 3 more in every 100", "likely to be"),
+        (-0.06, 0.0, "the numbers cannot tell yet", "likely to be"),
+        (None, None, "Without an interval", "likely to be"),
+    ],
+)
+def test_headline_follows_the_interval(results, low, high, said, unsaid):
+    results["estimates"][0] |= {"ci_low": low, "ci_high": high}
+
+    text = " ".join("".join(Page(match_page(results)).text).split())
+
+    start = text[: text.index("What was asked")]
+    assert said in start
+    assert unsaid not in start
+
+
+def test_an_inconclusive_result_is_never_called_no_effect(any_results):
+    text = "".join(Page(match_page(any_results)).text).lower()
+
+    for words in ("no effect", "no difference", "proved", "proven", "significant", "caused"):
+        assert words not in text
+
+
+def test_values_that_round_alike_are_told_apart(results):
+    results["estimates"][0] |= {"treated": 0.3812, "comparison": 0.3791}
+
+    text = "".join(Page(match_page(results)).text)
+
+    assert "38.1 in every 100" in text
+    assert "37.9 in every 100" in text
+
+
+def test_tables_have_captions_scopes_and_right_aligned_numbers(any_results):
+    text = match_page(any_results)
+
+    for table in re.findall(r"<table>.*?</table>", text, re.DOTALL):
+        assert table.startswith("<table>\n<caption>")
+        assert "<th>" not in table
+        assert all(
+            'class="figure"' in cell for cell in re.findall(r"<td[^>]*><span class=\"n.*", table)
+        )
+    assert text.count('role="region"') == text.count("<table>")
+
+
+def test_a_broken_match_is_called_so_above_everything_else(results):
+    results["certificate"]["violations"] = 1
+    results["balance_summary"]["poorly_matched"] = 2
+
+    text = "".join(Page(match_page(results)).text)
+
+    first = text.index("Do not use this match")
+    assert first < text.index("Read this with care") < text.index("What was asked")
+
+
+def test_parts_that_the_results_do_not_hold_are_left_out(results):
+    text = match_page(results)
+    assert "Other calipers and ratios" not in text
+
+    results |= {"warnings": [], "estimates": []}
+    page = Page(match_page(results))
+    assert not {"warnings", "estimates", "path"} & set(page.ids)
+    assert "No outcome was given" in "".join(page.text)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"method": "radius", "ratio": None, "order": None}, "every comparison person within"),
+        ({"method": "kernel", "kernel": "tricube", "ratio": None}, "tricube kernel"),
+        ({"ratio": 2, "max_ratio": 5}, "2 on average, at most 5"),
+        ({"replace": True, "reuse_max": None, "ratio": 3}, "the same person may be used again"),
+        ({"reuse_max": 4}, "nobody is used more than 4 times"),
+        ({"mahalanobis": ["copas_rate"]}, "by Mahalanobis distance on copas_rate"),
+        ({"ties": "all"}, "share the weight"),
+        ({"caliper": None, "covariate_calipers": []}, "the nearest person counts, however far"),
+        ({"treated_value": "yes"}, "treated where it is yes"),
+        ({"anti_exact": ["region"]}, "Must differ"),
+        ({"person": "pnc", "one_per_person": True}, "used at most once"),
+        ({"missing": "indicator"}, "an indicator of their own"),
+    ],
+)
+def test_the_design_is_told_in_words(results, change, words):
+    results["design"] |= change
+
+    assert words in " ".join("".join(Page(match_page(results)).text).split())
+
+
+def test_a_long_table_is_cut_and_says_where_the_rest_is(results):
+    results["balance"] = [
+        {**results["balance"][0], "name": f"t{i}", "smd_after": i / 1e4} for i in range(900)
+    ]
+
+    text = match_page(results)
+
+    assert "all stand in balance.csv" in text
+    assert text.count('data-key="balance.') < 320 * 11
+
+
+def test_footer_cites_the_content_id(results):
+    assert "<code>0123abcd</code>" in match_page(results, content_id="0123abcd")
+
+
+@pytest.mark.parametrize(
+    ("estimate", "word"),
+    [
+        ({}, "none"),
+        ({"difference": 0.1}, "no_interval"),
+        ({"difference": 0.1, "ci_low": 0.05, "ci_high": None}, "no_interval"),
+        ({"difference": 0.1, "ci_low": 0.0, "ci_high": 0.2}, "inconclusive"),
+        ({"difference": 0.1, "ci_low": 1e-12, "ci_high": 0.2}, "more"),
+        ({"difference": -0.1, "ci_low": -0.2, "ci_high": -1e-12}, "fewer"),
+    ],
+)
+def test_verdict_by_rule(estimate, word):
+    assert verdict(estimate) == word
+
+
+@pytest.mark.parametrize(
+    ("smd", "word"),
+    [(0.05, "closely"), (-0.0501, "fairly"), (0.1, "fairly"), (0.1001, "poorly"), (None, "poorly")],
+)
+def test_closeness_by_rule(smd, word):
+    assert closeness(smd) == word

@@ -1,0 +1,1 @@
+"""Tests of the compiled kernels against the plain versions of tests/naive.py."""
