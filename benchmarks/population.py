@@ -11,7 +11,18 @@ import numpy as np
 
 SEED = 20_250_101
 LEVELS = (2, 2, 4, 5, 6, 8, 10, 12, 14, 15)
-NUMBERS = ("age", "priors", "gap", "income", "score_a", "score_b", "score_c", "score_d", "u_a", "u_b")
+NUMBERS = (
+    "age",
+    "priors",
+    "gap",
+    "income",
+    "score_a",
+    "score_b",
+    "score_c",
+    "score_d",
+    "u_a",
+    "u_b",
+)
 CATEGORIES = tuple(f"cat_{i}" for i in range(len(LEVELS)))
 COEFFICIENTS = 1 + len(NUMBERS) + sum(LEVELS) - len(LEVELS)
 _CALIBRATION_ROWS = 100_000

@@ -58,8 +58,17 @@ def _compare(benchmark, note, what, peer, rows, limit, laps, threads=1):
     measure = f"{'CPU' if clock == 'cpu' else 'wall'} s, {cores}"
     note(
         Figure(
-            what, rows, measure, value, "x", NAMES[peer], outcome.ours, outcome.peer, limit,
-            answers, "value leaves the peer's standard errors out",
+            what,
+            rows,
+            measure,
+            value,
+            "x",
+            NAMES[peer],
+            outcome.ours,
+            outcome.peer,
+            limit,
+            answers,
+            "value leaves the peer's standard errors out",
         )  # fmt: skip
     )
 
@@ -96,8 +105,11 @@ def test_fit_memory(benchmark, note, full):
     peak = laps[0].peak
     note(
         Figure(
-            "fit, peak memory above the ordered Arrow table", rows, "GB",
-            None if peak is None else peak / 1e9, "GB",
+            "fit, peak memory above the ordered Arrow table",
+            rows,
+            "GB",
+            None if peak is None else peak / 1e9,
+            "GB",
             ours={"peak": peak / 1e9} if peak is not None else {},
             limit=0.5 if full else None,
             note="in a process of its own; design columns included",

@@ -1,7 +1,7 @@
 """Match treated people with comparison people on any table: the method's table of contents.
 
-Read the rows, fit the propensity score, set the caliper, match, certify, balance; only then open the
-outcomes and estimate. Nobody can choose a match by the effect it gives.
+Read the rows, fit the propensity score, set the caliper, match, certify, balance; only then open
+the outcomes and estimate. Nobody can choose a match by the effect it gives.
 """
 
 import time

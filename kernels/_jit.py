@@ -23,7 +23,7 @@ from typing import Any
 import llvmlite
 import llvmlite.binding
 import numba
-import numpy
+import numpy as np
 
 CHUNK = 4096
 """Rows in one chunk. Sums run inside a chunk, then over chunks in a fixed tree, so the result
@@ -39,7 +39,7 @@ def _cache_key() -> str:
     facts = (
         numba.__version__,
         llvmlite.__version__,
-        numpy.__version__,
+        np.__version__,
         sys.version,
         os.environ.get("NUMBA_CPU_NAME", "") or llvmlite.binding.get_host_cpu_name(),
         os.environ.get("NUMBA_CPU_FEATURES", "")
@@ -87,7 +87,8 @@ def _guard_cache(dispatcher: Any) -> None:
     A file cut short by a power loss makes Numba raise whatever unpickling raises; the whole
     folder is then given up, because its other files were written beside the broken one.
     """
-    load = dispatcher._cache.load_overload
+    cache = dispatcher._cache  # noqa: SLF001 - Numba offers no public hook
+    load = cache.load_overload
 
     def load_or_discard(signature: Any, target: Any) -> Any:
         try:
@@ -97,7 +98,7 @@ def _guard_cache(dispatcher: Any) -> None:
             Path(str(CACHE_FOLDER)).mkdir(mode=0o700, parents=True, exist_ok=True)
             return None
 
-    dispatcher._cache.load_overload = load_or_discard
+    cache.load_overload = load_or_discard
 
 
 def kernel(*, parallel: bool = False, inline: bool = False) -> Callable[[Callable[..., Any]], Any]:

@@ -31,8 +31,8 @@ class Heap(NamedTuple):
     ----------
     key : float64, shape (capacity, 4)
         Distance, its rounding error, comparison score, focal score.
-    item : int64, shape (capacity, 2)
-        What the pair is of; last keys of the order.
+    item : int64, shape (capacity, 3)
+        What the pair is of: the first two are the last keys of the order, the third is carried.
     size : int64, shape (1,)
     """
 
@@ -45,7 +45,7 @@ def empty_heap(capacity: int) -> Heap:
     """Return an empty heap with room for ``capacity`` pairs."""
     return Heap(
         np.empty((capacity, 4)),
-        np.empty((capacity, 2), dtype=np.int64),
+        np.empty((capacity, 3), dtype=np.int64),
         np.zeros(1, dtype=np.int64),
     )
 
@@ -67,14 +67,14 @@ def _swap(heap, a, b):
         key = heap.key[a, k]
         heap.key[a, k] = heap.key[b, k]
         heap.key[b, k] = key
-    for k in range(2):
+    for k in range(3):
         item = heap.item[a, k]
         heap.item[a, k] = heap.item[b, k]
         heap.item[b, k] = item
 
 
 @kernel(inline=True)
-def _push(heap, distance, error, pool_score, focal_score, first, second):
+def _push(heap, distance, error, pool_score, focal_score, first, second, third):
     at = heap.size[0]
     heap.size[0] += 1
     heap.key[at, 0] = distance
@@ -83,6 +83,7 @@ def _push(heap, distance, error, pool_score, focal_score, first, second):
     heap.key[at, 3] = focal_score
     heap.item[at, 0] = first
     heap.item[at, 1] = second
+    heap.item[at, 2] = third
     while at > 0 and _before(heap, at, (at - 1) >> 1):
         _swap(heap, at, (at - 1) >> 1)
         at = (at - 1) >> 1
@@ -93,6 +94,7 @@ def _pop(heap):
     """Remove the first pair and return its items."""
     first = heap.item[0, 0]
     second = heap.item[0, 1]
+    third = heap.item[0, 2]
     heap.size[0] -= 1
     last = heap.size[0]
     if last > 0:
@@ -108,7 +110,7 @@ def _pop(heap):
                 break
             _swap(heap, at, child)
             at = child
-    return first, second
+    return first, second, third
 
 
 class Chain(NamedTuple):
@@ -190,6 +192,7 @@ def _push_neighbours(chain, heap, left, right, caliper):
         chain.score[focal_unit],
         left,
         right,
+        0,
     )
 
 
@@ -242,7 +245,7 @@ def closest_pairs(chain, heap, caliper, partner, limit):
     """
     taken = 0
     while taken < limit and heap.size[0] > 0:
-        left, right = _pop(heap)
+        left, right, _ = _pop(heap)
         if not (chain.alive[left] and chain.alive[right] and chain.after[left] == right):
             continue
         # Units alive that share a score with either end are as close: the lowest rows are served.
@@ -262,13 +265,13 @@ def closest_pairs(chain, heap, caliper, partner, limit):
 
 
 @kernel(inline=True)
-def _push_best(pool, sequence, rules, places, caliper, chosen, count, heap, i):
+def _push_best(pool, pool_row, sequence, rules, places, caliper, chosen, count, heap, i):
     """Push focal i with its preferred free candidate, if it has one."""
     if rules.focal_position.shape[0]:
         j = best_free_in_window(pool, sequence, rules, places, i, caliper, chosen, count)
         if j >= 0:
             distance = squared_distance(rules, i, j, np.inf)
-            _push(heap, distance, 0.0, pool.score[j], sequence.score[i], j, i)
+            _push(heap, distance, 0.0, pool.score[j], sequence.score[i], pool_row[j], i, j)
         return
     j = best_free(
         pool.score, pool.run, places.left, places.right,
@@ -284,22 +287,37 @@ def _push_best(pool, sequence, rules, places, caliper, chosen, count, heap, i):
             difference_error(upper, lower),
             pool.score[j],
             sequence.score[i],
-            j,
+            pool_row[j],
             i,
+            j,
         )
 
 
 @kernel()
 def closest_by_rules(
-    pool, sequence, rules, places, caliper, quota, round_number, chosen, count, heap, state, limit
+    pool,
+    pool_row,
+    sequence,
+    rules,
+    places,
+    caliper,
+    quota,
+    round_number,
+    chosen,
+    count,
+    heap,
+    state,
+    limit,
 ):
     """One round of closest pairs first where pairs must pass rules.
 
     Parameters
     ----------
     pool, sequence, rules, places, caliper, quota, round_number, chosen, count
-        As in :func:`kernels.greedy.greedy_round`; ``sequence`` is in row order and pool positions
-        of equal scores are in row order, so the heap's item order is the order of rows.
+        As in :func:`kernels.greedy.greedy_round`; ``sequence`` is in row order.
+    pool_row : int64, shape (n_pool,)
+        Row number of each pool position: the pool is sorted by cell first, and ties between cells
+        go by row.
     heap : Heap
         Room for one pair of each focal row; empty before the first call of a round.
     state : int64, shape (1,)
@@ -325,12 +343,12 @@ def closest_by_rules(
         state[0] += 1
         work += 1
         if count[i] >= round_number and quota[i] > round_number:
-            _push_best(pool, sequence, rules, places, caliper, chosen, count, heap, i)
+            _push_best(pool, pool_row, sequence, rules, places, caliper, chosen, count, heap, i)
     while heap.size[0] > 0:
         if work == limit:
             return 1
         work += 1
-        j, i = _pop(heap)
+        _, i, j = _pop(heap)
         if not focal_may_enter(places, rules, i):
             continue
         if places.right[j] == j and partner_may_enter(places, rules, j):
@@ -338,5 +356,5 @@ def closest_by_rules(
             chosen[i, count[i]] = j
             count[i] += 1
         else:
-            _push_best(pool, sequence, rules, places, caliper, chosen, count, heap, i)
+            _push_best(pool, pool_row, sequence, rules, places, caliper, chosen, count, heap, i)
     return 0

@@ -140,18 +140,20 @@ def pack_categories(
 
     Notes
     -----
-    Categories are packed in the order given while the product of their level counts stays at most
-    64; the order decides nothing but speed and the last bits, and it is the caller's.
+    First fit, most levels first: a category joins the first column whose level counts multiply to
+    at most 64 with its own. Packing decides nothing but speed and the last bits.
     """
     groups: list[list[int]] = []
-    size = 0
-    for f, terms in enumerate(level_terms):
-        if groups and size * len(terms) <= CELLS_PER_COLUMN:
-            groups[-1].append(f)
-            size *= len(terms)
+    sizes: list[int] = []
+    for f in sorted(range(len(level_terms)), key=lambda f: (-len(level_terms[f]), f)):
+        n_levels = len(level_terms[f])
+        room = [g for g, size in enumerate(sizes) if size * n_levels <= CELLS_PER_COLUMN]
+        if room:
+            groups[room[0]].append(f)
+            sizes[room[0]] *= n_levels
         else:
             groups.append([f])
-            size = len(terms)
+            sizes.append(n_levels)
     n = codes.shape[1]
     cells = np.zeros((len(groups), n), dtype=np.uint16)
     depth = max((len(group) for group in groups), default=1)

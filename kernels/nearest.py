@@ -23,11 +23,21 @@ _BLOCK = 256
 
 
 @kernel(inline=True)
+def _with_room(chosen, taken):
+    """``chosen``, or a copy of twice its length where ``taken`` entries fill it."""
+    if taken < chosen.shape[0]:
+        return chosen
+    longer = np.empty(2 * taken + 16, dtype=np.int64)
+    longer[:taken] = chosen
+    return longer
+
+
+@kernel(inline=True)
 def _walk(pool, sequence, rules, i, ratio, ties_all, caliper, chosen):
     """Take the ``ratio`` preferred candidates of focal i, and for ``ties_all`` those tied last.
 
-    Writes pool positions to ``chosen`` (when it has room for any) and returns how many were taken
-    and how many of them are strictly nearer than the last.
+    Writes pool positions to ``chosen``, or past its end to a copy with more room, and returns how
+    many were taken and how many of them are strictly nearer than the last.
     """
     score = pool.score
     value = sequence.score[i]
@@ -59,11 +69,11 @@ def _walk(pool, sequence, rules, i, ratio, ties_all, caliper, chosen):
         farther = taken > 0 and compare_distances(upper, lower, last_upper, last_lower) != 0
         if taken >= ratio and (not ties_all or farther):
             break
-        if may_pair(rules, i, j) and (chosen.shape[0] == 0 or new_to_set(rules, chosen, taken, j)):
+        if may_pair(rules, i, j) and new_to_set(rules, chosen, taken, j):
             if farther:
                 nearer = taken
-            if chosen.shape[0]:
-                chosen[taken] = j
+            chosen = _with_room(chosen, taken)
+            chosen[taken] = j
             taken += 1
             last_upper = upper
             last_lower = lower
@@ -128,17 +138,15 @@ def _scan(pool, sequence, rules, i, ratio, ties_all, caliper, chosen):
             d = squared_distance(rules, i, j, best)
             # Not yet served: after the last choice in the order (distance, position).
             if d < best and (d > last or (d == last and j > last_position)):
-                if may_pair(rules, i, j) and (
-                    chosen.shape[0] == 0 or new_to_set(rules, chosen, taken, j)
-                ):
+                if may_pair(rules, i, j) and new_to_set(rules, chosen, taken, j):
                     best = d
                     best_position = j
         if best_position < 0 or (taken >= ratio and (not ties_all or best > last)):
             break
         if best > last:
             nearer = taken
-        if chosen.shape[0]:
-            chosen[taken] = best_position
+        chosen = _with_room(chosen, taken)
+        chosen[taken] = best_position
         taken += 1
         last = best
         last_position = best_position
@@ -165,8 +173,7 @@ def nearest_into(
     offset : int64, shape (n_focal + 1,)
         Focal i writes to ``chosen[offset[i]:offset[i + 1]]``.
     chosen : int64, shape (offset[-1],) or (0,)
-        Filled with pool positions; empty means count only (an upper bound, since 'twice the same
-        person' cannot be tested without the list).
+        Filled with pool positions; empty means count only.
     count, nearer : int64, shape (n_focal,)
         Filled with the number taken, and how many of them are strictly nearer than the last.
     start, stop : int
@@ -183,16 +190,15 @@ def nearest_into(
         and rules.focal_position.shape[0] == 0
     )
     for block in prange(blocks):
+        list_of_own = np.empty(16, dtype=np.int64)
         for i in range(start + block * _BLOCK, min(start + (block + 1) * _BLOCK, stop)):
             if free:
                 count[i] = _walk_freely(
                     score, run, focal_score[i], low[i], high[i], ratio, caliper, chosen, offset[i]
                 )
                 continue
-            if chosen.shape[0]:
-                own = chosen[offset[i] : offset[i + 1]]
-            else:
-                own = chosen
+            # Counting keeps a list too: 'twice the same person' cannot be told without one.
+            own = chosen[offset[i] : offset[i + 1]] if chosen.shape[0] else list_of_own
             if rules.focal_position.shape[0]:
                 count[i], nearer[i] = _scan(pool, sequence, rules, i, ratio, ties_all, caliper, own)
             else:

@@ -1,15 +1,15 @@
 """Maximum likelihood, ridge and Firth fits of a logistic model by damped Newton steps.
 
 The gradient is always exact; what varies is the metric. On small tables it is the exact
-information, formed at every step. On large ones a pilot fit on a case-control subsample (systematic,
-so deterministic) gives a starting point and an information matrix that are each within sampling
+information, formed at every step. On large ones a pilot fit on a case-control subsample
+(systematic, so deterministic) gives a starting point and an information matrix that are each within sampling
 error of the final ones; with that matrix held fixed every gradient pass multiplies the error by
 about 0.02, and the exact information is formed once, at the end, for the standard errors. If a pass
 gains less than a factor of three, the exact information is formed on the spot.
 
 Convergence is judged in units of statistical error: the scaled gradient is the largest
-|g_j| / sqrt(I_jj), the score divided by its own standard deviation. It must be at most 1e-8, and the
-last relative change of the deviance at most 1e-10.
+|g_j| / sqrt(I_jj), the score divided by its own standard deviation. It must be at most 1e-8, and
+the last relative change of the deviance at most 1e-10.
 """
 
 from typing import NamedTuple
@@ -32,6 +32,9 @@ from kernels.logistic import (
 GRADIENT_TOLERANCE = 1e-8
 DEVIANCE_TOLERANCE = 1e-10
 LARGEST_STEPS = 50
+LARGEST_FIRTH_STEPS = 1000
+"""Firth's steps use the information and not the Hessian of the penalised likelihood, so on nearly
+separated data they converge linearly: 144 steps on a table where others give up."""
 DEPENDENCE_TOLERANCE = 1e-11
 """A column is dependent on those before it when the squared length left is at most this share of
 its own: R's glm uses 1e-11 on lengths, which squared products cannot resolve in float64."""
@@ -202,6 +205,10 @@ def _descend(
         solve(lower, active, gradient, step)
         beta = beta + step
         deviance, gradient = _penalised_pass(problem, beta, eta)
+        if exact_each_step:
+            information = _information(problem, eta)
+            factor(information, lower, usable, 0.0)
+            invert(lower, usable, inverse)
     scaled = _largest_scaled(gradient, information, active & (np.diagonal(information) > 0))
     return NewtonFit(beta, eta, information, inverse, active, status, iterations, deviance, scaled)
 
@@ -403,7 +410,7 @@ def fit_firth(
         if scaled <= GRADIENT_TOLERANCE:
             status = CONVERGED
             break
-        if iterations == LARGEST_STEPS:
+        if iterations == LARGEST_FIRTH_STEPS:
             break
         step = np.empty_like(beta)
         solve(lower, active, gradient, step)

@@ -1,8 +1,8 @@
 """A first estimate: weighted difference in means with Welch's interval.
 
 The interval that published Justice Data Lab figures are consistent with: two means, two variances,
-Welch's degrees of freedom, the comparison group counted by its effective size. It treats the match as
-two independent samples, so it is marked as not based on the design of the match.
+Welch's degrees of freedom, the comparison group counted by its effective size. It treats the match
+as two independent samples, so it is marked as not based on the design of the match.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Balance: how alike the groups are on every covariate, before and after matching.
 
-The standardised mean difference divides by standard deviations of the groups *before* matching, by a
-named rule, so that before and after are on one scale. Categories and 0/1 columns are shares with
+The standardised mean difference divides by standard deviations of the groups *before* matching, by
+a named rule, so that before and after are on one scale. Categories and 0/1 columns are shares with
 variance p (1 - p) and have no variance ratio.
 """
 
@@ -151,7 +151,7 @@ def _deviation(denominator: Denominator, treated: float, comparison: float) -> f
         variance = comparison
     else:
         variance = (treated + comparison) / 2.0
-    return float(np.sqrt(variance)) if variance == variance else 0.0
+    return float(np.sqrt(variance)) if not np.isnan(variance) else 0.0
 
 
 @dataclass(frozen=True)
@@ -425,7 +425,7 @@ def largest_smd(
         for name, difference in means.items():
             if name in wanted:
                 smd = abs(_standardised(float(difference), deviation[name]))
-                largest = max(largest, smd) if smd == smd else largest
+                largest = max(largest, smd) if not np.isnan(smd) else largest
     return largest
 
 

@@ -1,8 +1,8 @@
 """Match certificate: an independent proof that a match is what it claims to be.
 
-Plain NumPy on the rows themselves, sharing no code with the matching kernels. Released packages have
-shipped matches outside the caliper, matches that were not the nearest, and one person matched twice;
-here every result carries the counts of what was checked and of what was violated.
+Plain NumPy on the rows themselves, sharing no code with the matching kernels. Released packages
+have shipped matches outside the caliper, matches that were not the nearest, and one person matched
+twice; here every result carries the counts of what was checked and of what was violated.
 """
 
 from dataclasses import dataclass
@@ -225,7 +225,7 @@ def _nearest_check(claim: Claim, size: NDArray[np.int64]) -> Check:
     )
     candidates = np.flatnonzero(pool)
     if ruled:
-        return _nearest_by_search(claim, size, candidates, name)
+        return _nearest_by_search(claim, candidates, name)
     return _nearest_by_counting(claim, size, candidates, name)
 
 
@@ -245,7 +245,7 @@ def _nearest_by_counting(
     short = size < claim.ratio if claim.replace else size == 0
     reach = np.where(short, claim.caliper, farthest)
     slack = 8 * np.finfo(float).eps * (1.0 + np.abs(score[claim.rows]))
-    reach = np.where(short, reach - slack, reach - slack)
+    reach -= slack
     allowed = np.where(short, size, np.maximum(size - 1, 0)) if claim.replace else 0 * size
     wrong = 0
     by_cell = candidates[np.argsort(cell[candidates], kind="stable")]
@@ -266,9 +266,7 @@ def _nearest_by_counting(
     return Check(name, len(size), wrong)
 
 
-def _nearest_by_search(
-    claim: Claim, size: NDArray[np.int64], candidates: NDArray[np.int64], name: str
-) -> Check:
+def _nearest_by_search(claim: Claim, candidates: NDArray[np.int64], name: str) -> Check:
     """Look for a nearer acceptable candidate, set by set, within the budget."""
     candidates = candidates[np.argsort(claim.score[candidates], kind="stable")]
     values = claim.score[candidates]

@@ -1,8 +1,7 @@
 """Design columns: the covariates of a table in coded form, in canonical row order.
 
-Numbers stay float64, categories become level codes; no one-hot matrix is made. Columns are read one
-at a time and gathered straight into place, so that beside the design itself no more than two columns
-are in memory.
+Numbers stay float64, categories become level codes; no one-hot matrix is made. Columns are read two
+at a time, so that beside the design itself no more than two raw columns are in memory.
 """
 
 from collections.abc import Callable, Sequence

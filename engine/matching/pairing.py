@@ -436,7 +436,7 @@ def pair_without_replacement(
             heap = empty_heap(n_focal + 1)
             state = np.zeros(1, dtype=np.int64)
             while closest_by_rules(
-                layout.pool, sequence, rules, places, problem.caliper, asked,
+                layout.pool, layout.pool_rows, sequence, rules, places, problem.caliper, asked,
                 round_number, chosen, count, heap, state, step,
             ):  # fmt: skip
                 continue

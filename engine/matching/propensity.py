@@ -211,9 +211,7 @@ def fit_propensity(
                 notes.append(
                     "The columns separate the treated from the others, so maximum likelihood has "
                     "no finite estimate; Firth's estimate with intercept correction was used. "
-                     "Separated: "
-                    + ", ".join(item.name for item in found)
-                    + "."
+                    "Separated: " + ", ".join(item.name for item in found) + "."
                 )
                 fitted = None
             elif fitted.status != CONVERGED:
@@ -266,7 +264,7 @@ def fit_propensity(
 def _refuse_unconverged() -> None:
     raise InputError(
         "the propensity model did not converge",
-        rule="the scaled gradient is at most 1e-8 after 50 steps",
+        rule="the scaled gradient falls to 1e-8 within the allowed number of steps",
         repair="Use --fit ridge, or look for covariates with extreme values",
     )
 

@@ -212,7 +212,7 @@ def _balance_row(row: BalanceRow) -> dict[str, Any]:
 
 
 def _largest(values: Sequence[tuple[str, float]]) -> tuple[str | None, float | None]:
-    defined = [(abs(value), name) for name, value in values if value == value]
+    defined = [(abs(value), name) for name, value in values if not np.isnan(value)]
     if not defined:
         return None, None
     largest = max(value for value, _ in defined)
@@ -222,7 +222,7 @@ def _largest(values: Sequence[tuple[str, float]]) -> tuple[str | None, float | N
 def _balance_summary(
     options: MatchOptions, balance: Sequence[BalanceRow], score: ScoreBalance
 ) -> dict[str, Any]:
-    after = [abs(row.smd_after) for row in balance if row.smd_after == row.smd_after]
+    after = [abs(row.smd_after) for row in balance if not np.isnan(row.smd_after)]
     close = sum(value <= CLOSE for value in after)
     fair = sum(value <= FAIR for value in after) - close
     _, largest_before = _largest([(row.name, row.smd_before) for row in balance])

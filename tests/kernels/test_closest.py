@@ -46,9 +46,7 @@ def test_both_ways_of_finding_closest_pairs_agree_on_many():
         logit, focal, eligible = tie_free(n, seed, share=0.45)
         logit = list(np.round(logit, digits))
         chain = pair(logit, focal, eligible, order="closest", caliper=0.2)
-        heap = pair(
-            logit, focal, eligible, order="closest", caliper=0.2, person=list(range(n))
-        )
+        heap = pair(logit, focal, eligible, order="closest", caliper=0.2, person=list(range(n)))
         for a, b in zip(chain, heap, strict=True):
             assert np.array_equal(a, b)
 

@@ -80,9 +80,7 @@ def test_greedy_of_many_with_cells_ties_and_reuse():
     focal = list(rng.random(n) < 0.5)
     cell = list(rng.integers(0, 5, n))
     for reuse_max in (1, 2):
-        agree(
-            logit, focal, [True] * n, cell=cell, ratio=2, caliper=0.3, reuse_max=reuse_max
-        )
+        agree(logit, focal, [True] * n, cell=cell, ratio=2, caliper=0.3, reuse_max=reuse_max)
 
 
 def test_greedy_of_many_with_one_use_per_person():

@@ -119,9 +119,7 @@ def test_extreme_logits(logit, weighted):
 def test_products_of_factors_of_two_do_not_overflow(n):
     table = make_table(n, 1, (), seed=4)
     eta = np.empty(n)
-    deviance, _ = deviance_and_gradient(
-        table.columns, np.zeros(2), table.treated, np.empty(0), eta
-    )
+    deviance, _ = deviance_and_gradient(table.columns, np.zeros(2), table.treated, np.empty(0), eta)
     assert abs(deviance / (2 * n * np.log(2)) - 1) < 1e-14
 
 
@@ -241,8 +239,6 @@ def test_a_zero_weight_row_counts_for_nothing():
     deviance, gradient = deviance_and_gradient(
         table.columns, beta, table.treated, table.weights, eta
     )
-    fewer = naive.logistic_pass(
-        table.dense[keep], beta, table.treated[keep], table.weights[keep]
-    )
+    fewer = naive.logistic_pass(table.dense[keep], beta, table.treated[keep], table.weights[keep])
     assert abs(deviance / fewer.deviance - 1) < 1e-12
     assert np.allclose(gradient, fewer.gradient, atol=1e-9)

@@ -92,9 +92,7 @@ def test_ties_all_with_a_person_twice_at_one_distance():
     # so the third and the tied fourth come into reach.
     logit = [0.0, 0.1, 0.2, 0.3, 0.3, 0.3]
     focal = [True] + [False] * 5
-    agree(
-        logit, focal, [True] * 6, replace=True, ratio=2, ties="all", person=[0, 1, 1, 2, 3, 4]
-    )
+    agree(logit, focal, [True] * 6, replace=True, ratio=2, ties="all", person=[0, 1, 1, 2, 3, 4])
 
 
 def test_more_partners_asked_than_there_are():

@@ -95,9 +95,7 @@ def test_the_pilot_changes_the_way_and_not_the_answer(weighted):
     assert found.status == CONVERGED
     assert found.scaled_gradient <= 1e-8
     # The likelihood is concave: where its gradient is zero is the answer.
-    there = naive.logistic_pass(
-        table.dense, found.beta, table.treated, weights_or_none(table)
-    )
+    there = naive.logistic_pass(table.dense, found.beta, table.treated, weights_or_none(table))
     inverse = np.linalg.inv(there.information)
     assert np.max(np.abs(there.gradient) / np.sqrt(np.diag(there.information))) <= 2e-8
     assert np.allclose(found.inverse, inverse, rtol=1e-9, atol=1e-15)
@@ -134,8 +132,9 @@ def test_separated_data_do_not_converge_by_maximum_likelihood(method):
     found = fit(columns, treated, np.empty(0), everything(table), ridge=ridge)
     if method == "ridge":
         assert found.status == CONVERGED
-        wanted = naive.logistic_fit(table._replace(dense=np.column_stack([np.ones(200), x])).dense,
-                                    treated, ridge=1.0)
+        wanted = naive.logistic_fit(
+            table._replace(dense=np.column_stack([np.ones(200), x])).dense, treated, ridge=1.0
+        )
         assert np.allclose(found.beta, wanted.beta, rtol=1e-7, atol=1e-8)
     else:
         # The certificate of the engine: converged only with bounded logits.
@@ -178,7 +177,9 @@ def test_firth_is_finite_where_a_column_separates():
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_flic_restores_the_mean_and_only_the_intercept(weighted):
-    table = make_table(300 if COMPILED else 120, 2, (3,), whole_weights=weighted, seed=30, share=0.1)
+    table = make_table(
+        300 if COMPILED else 120, 2, (3,), whole_weights=weighted, seed=30, share=0.1
+    )
     firth = fit_firth(table.columns, table.treated, table.weights, everything(table))
     weights = table.weights if weighted else np.ones(len(table.treated))
     wanted = float(weights @ table.treated)
@@ -194,9 +195,7 @@ def test_flic_moves_far_where_the_firth_fit_is_far_off():
     table = make_table(100, 1, (), seed=31)
     firth = fit_firth(table.columns, table.treated, np.empty(0), everything(table))
     for off in (-25.0, 25.0):
-        moved = firth._replace(
-            beta=firth.beta + np.array([off, 0.0]), eta=firth.eta + off
-        )
+        moved = firth._replace(beta=firth.beta + np.array([off, 0.0]), eta=firth.eta + off)
         found = correct_intercept(moved, table.columns, float(table.treated.sum()), np.empty(0))
         assert abs(naive.expit(found.eta).sum() - table.treated.sum()) < 1e-9
 
@@ -241,9 +240,7 @@ def test_a_dependence_of_the_sample_alone_drops_nothing():
     numeric = table.columns.numeric.copy()
     numeric[1] = numeric[0]
     numeric[1, 7] += 500.0
-    columns = table.columns._replace(
-        numeric=numeric, centre=np.zeros(2), scale=np.ones(2)
-    )
+    columns = table.columns._replace(numeric=numeric, centre=np.zeros(2), scale=np.ones(2))
     assert list(independent_columns(columns, np.empty(0), np.ones(3, dtype=np.bool_))) == [True] * 3
     numeric[1, 7] -= 500.0
     same = columns._replace(numeric=numeric)

@@ -38,7 +38,9 @@ def check(logit, focal, eligible, **options):
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-@given(table=tables(), caliper=st.sampled_from([0.1, 0.30000000000000004, 1.0, 2.0]), data=st.data())
+@given(
+    table=tables(), caliper=st.sampled_from([0.1, 0.30000000000000004, 1.0, 2.0]), data=st.data()
+)
 @examples(120, 60)
 def test_windows_of_small_tables(kernel, table, caliper, data):
     n = len(table[0])
@@ -62,9 +64,7 @@ def test_windows_of_many_with_cells_and_ties(kernel):
     logit = list(np.round(rng.normal(size=n), 2))
     focal = list(rng.random(n) < 0.3)
     eligible = list(rng.random(n) < 0.9)
-    check(
-        logit, focal, eligible, cell=list(rng.integers(0, 3, n)), caliper=0.25, kernel=kernel
-    )
+    check(logit, focal, eligible, cell=list(rng.integers(0, 3, n)), caliper=0.25, kernel=kernel)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

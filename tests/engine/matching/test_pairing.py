@@ -103,9 +103,7 @@ def test_the_random_problems_reach_every_option_and_outcome():
 
 def test_options_left_out_mean_the_plain_match():
     logit, focal, eligible = tie_free(60, 1)
-    plain = pair_without_replacement(
-        Problem(np.array(logit), np.array(focal), np.array(eligible))
-    )
+    plain = pair_without_replacement(Problem(np.array(logit), np.array(focal), np.array(eligible)))
     wanted = naive.pair(logit, focal, eligible)
     assert np.array_equal(plain.partner, wanted.comparison)
     assert np.array_equal(plain.set_size, np.diff(wanted.indptr))
