@@ -35,7 +35,7 @@ def array_digest(values: NDArray) -> str:
     """
     array = np.ascontiguousarray(values)
     digest = hashlib.sha256(f"{array.dtype.str}{array.shape}\0".encode())
-    digest.update(array.reshape(-1).view(np.uint8))
+    digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 
