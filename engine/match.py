@@ -310,7 +310,7 @@ def _match_warnings(matched: Match, scoring: Scoring, options: MatchOptions) -> 
         )
     if options.caliper is None and options.keep_share is None and not options.exact:
         notes.append(
-            "No caliper was set: every treated person is matched, however far away the nearest "
-            "partner is. Look at the balance, and consider --caliper '0.2 sd-logit'."
+            "No caliper was set, so a match counts however far away the nearest partner is. Look "
+            "at the balance, and consider --caliper '0.2 sd-logit'."
         )
     return notes

@@ -27,16 +27,17 @@ _TEMPLATES = Path(__file__).with_name("templates")
 _JOINT = re.compile(r"(?<=\w)([_=/:.])(?=\w)")
 
 _TITLES = {
+    "warnings": "Know this first",
     "asked": "What was asked",
     "people": "Who was matched",
     "alike": "How alike the groups are",
     "estimates": "The estimates",
+    "path": "Other calipers and ratios",
     "certificate": "Certificate of the match",
     "model": "The propensity model",
-    "path": "Other calipers and ratios",
-    "warnings": "Warnings",
     "caveats": "What this page cannot say",
     "glossary": "Words used",
+    "reproduce": "How to cite and repeat this",
 }
 _ORDERS = {
     "largest": "people with the largest scores choose first",
