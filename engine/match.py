@@ -39,7 +39,7 @@ Progress = Callable[[str, float], None]
 _HEAVY_REUSE = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MatchResult:
     """A finished match.
 
@@ -66,6 +66,15 @@ class MatchResult:
     weights: pa.Table
     scores: pa.Table
     balance: pa.Table
+
+    def __repr__(self) -> str:
+        """Return one line of counts: a prompt must not print the ids of everybody."""
+        counts, certificate = self.results["counts"], self.results["certificate"]
+        focal = "treated" if counts["focal"] == "treated" else "comparison_pool"
+        return (
+            f"MatchResult({counts['treated_matched']:,} of {counts[focal]:,} "
+            f"{counts['focal']} people matched, {certificate['violations']:,} violations)"
+        )
 
     def _repr_html_(self) -> str:
         """Return a short table for notebooks."""

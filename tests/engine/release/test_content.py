@@ -62,6 +62,16 @@ def test_the_same_people_in_another_order_and_format_have_the_same_page(people, 
     assert manifest(one)["content_id"] in (one / "report.html").read_text()
 
 
+def test_a_result_at_a_prompt_is_one_line_without_ids(people):
+    result = match(people, **PLAN)
+
+    counts = result.results["counts"]
+    assert repr(result) == (
+        f"MatchResult({counts['treated_matched']} of 672 treated people matched, 0 violations)"
+    )
+    assert str(counts["treated_matched"]) in result._repr_html_()
+
+
 def test_options_said_or_left_at_their_default_are_one_plan(people, tmp_path):
     match(people, **PLAN, out=tmp_path / "one")
     plan = manifest(tmp_path / "one")["options"]

@@ -134,6 +134,13 @@ def test_the_notebook_fragment_is_as_traceable_as_the_page(any_results):
         assert shown == figure(any_results, key, form), key
 
 
+def test_the_notebook_fragment_shows_what_to_know_first(any_results):
+    text = " ".join("".join(Page(notebook_html(any_results)).text).split())
+
+    assert all(one in text for one in any_results["warnings"])
+    assert ("Do not use this match" in text) == (any_results["certificate"]["violations"] > 0)
+
+
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_names_and_warnings_are_shown_and_never_run(any_results, payload):
     plain = Page(match_page(any_results))
