@@ -203,6 +203,7 @@ def _view(results: Mapping[str, Any]) -> dict[str, Any]:
         "has_time": any(one["kind"] == "time" for one in estimates),
         "some_lost": label == "matched participants",
         "focal": focal,
+        "on_probability": (design.get("caliper") or {}).get("scale") == "probability",
         "other": "comparison" if focal == "treated" else "treated",
         "order_words": _ORDERS.get(str(design.get("order")), ""),
         "estimand_words": _ESTIMANDS.get(label, ""),

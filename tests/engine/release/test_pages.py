@@ -30,6 +30,12 @@ PAYLOADS = [
     "[red]markup[/red]",
     "../../etc/passwd",
 ]
+PROBABILITY = {
+    "given": "0.01 probability",
+    "scale": "probability",
+    "width_logit": 0.5,
+    "widest_probability_gap": 0.01,
+}
 # Numbers that stand in the templates and not in the results: limits, levels, orders of magnitude.
 FIXED = {"0", "0.05", "0.1", "0.5", "1", "2", "4", "25", "95", "100"}
 
@@ -256,6 +262,8 @@ def test_parts_that_the_results_do_not_hold_are_left_out(results):
         ({"ratio": 2, "max_ratio": 5}, "2 on average and at most 5 for one person"),
         ({"replace": True, "reuse_max": None, "ratio": 3}, "the same person may be used again"),
         ({"reuse_max": 4}, "nobody is used more than 4 times"),
+        ({"ratio": 1}, "the nearest comparison person by the logit of the propensity score"),
+        ({"caliper": PROBABILITY}, "the nearest comparison person by the propensity score"),
         ({"mahalanobis": ["copas_rate"]}, "by Mahalanobis distance on copas_rate"),
         ({"ties": "all"}, "share the weight"),
         ({"caliper": None, "covariate_calipers": []}, "the nearest person counts, however far"),
