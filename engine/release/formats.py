@@ -117,11 +117,12 @@ def _mean(value: float) -> str:
 
 
 def _width(value: float) -> str:
-    """Three significant digits or more: a narrow caliper must not look like none."""
+    """Three significant digits or more, no zeros after them: 0.05, 0.163, 0.00228."""
     size = abs(value)
-    if 0 < size < 0.0001:
+    if 0 < size < 0.0001 or size >= _SCIENTIFIC_FROM:
         return _scientific(value, 2)
-    return fixed(value, 3 if size == 0 or size >= 0.1 else 2 - math.floor(math.log10(size)))
+    text = fixed(value, 3 if size == 0 or size >= 0.1 else 2 - math.floor(math.log10(size)))
+    return text.rstrip("0").rstrip(".")
 
 
 def _coefficient(value: float) -> str:

@@ -36,6 +36,9 @@ RIM: dict[str, Any] = {
 }
 """Attributes of a text that lies over lines: a white rim keeps them from striking it through."""
 
+_HEAD = 7
+"""First letters kept of a name that is cut before its middle."""
+
 _NARROW = frozenset("ijlrtfI.,:;'|!()[] ")
 _WIDE = frozenset("mwMW@%+=<>")
 
@@ -172,7 +175,9 @@ def _around(name: str, start: int, end: int, width: float, size: float) -> str:
     low, high = min(start, len(name) - end), max(start, len(name) - end)
 
     def cut(low: int, high: int) -> str:
-        return "\u2026" * (low > 0) + name[low:high].strip() + "\u2026" * (high < len(name))
+        # The first letters stay: names of another kind may differ in the same middle.
+        head = name[:low] if low <= _HEAD + 1 else name[:_HEAD].rstrip() + "\u2026"
+        return head + name[low:high].rstrip() + "\u2026" * (high < len(name))
 
     while low > 0 or high < len(name):
         wider = max(low - 1, 0), min(high + 1, len(name))

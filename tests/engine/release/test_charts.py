@@ -212,7 +212,9 @@ def test_names_that_differ_in_the_middle_stay_different():
     assert len(set(short)) == 42
     assert short[-2:] == ["age", "priors"]
     assert all(f"{i:02d}" in one for i, one in enumerate(short[:40]))
-    assert all(one[0] == one[-1] == "…" for one in short[:40])
+    assert all(one.startswith("number…") and one[-1] == "…" for one in short[:40])
+    kinds = [f"{kind} * {name}" for name in names for kind in ("age group", "prior sentence")]
+    assert len(set(svg.tell_apart(kinds, 200, 13.5))) == 80
 
 
 @given(

@@ -264,6 +264,7 @@ def test_parts_that_the_results_do_not_hold_are_left_out(results):
         ({"reuse_max": 4}, "nobody is used more than 4 times"),
         ({"ratio": 1}, "the nearest comparison person by the logit of the propensity score"),
         ({"caliper": PROBABILITY}, "the nearest comparison person by the propensity score"),
+        ({"caliper": PROBABILITY}, "at most 0.01 apart in probability"),
         ({"mahalanobis": ["copas_rate"]}, "by Mahalanobis distance on copas_rate"),
         ({"ties": "all"}, "share the weight"),
         ({"caliper": None, "covariate_calipers": []}, "the nearest person counts, however far"),
