@@ -156,7 +156,9 @@ def require_column(source: TableSource, name: str, role: str) -> None:
         near = near_names(name, source.columns)
         raise InputError(
             f"the {role} column '{shown(name)}' is not in the table",
-            where=f"{source.name}, {len(source.columns)} columns",
+            where=f"{source.name}, {len(source.columns)} "
+            f"{'column' if len(source.columns) == 1 else 'columns'}",
+            rule="options name columns as the first line of the table does",
             repair=f"Did you mean {' or '.join(repr(shown(n)) for n in near)}?"
             if near
             else "Check the spelling against the first line of the table",
@@ -196,7 +198,9 @@ def _library_errors_hidden(name: str, kind: str) -> Iterator[None]:
             repair="Close other programs, or use a machine with more memory",
         ) from None
     except PermissionError:
-        raise AccessError("the file may not be read", where=name) from None
+        raise AccessError(
+            "the file may not be read", where=name, repair="Ask its owner for access"
+        ) from None
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError):
         raise InputError(
             f"the {kind} is damaged or incomplete",
@@ -230,9 +234,18 @@ def _open_file(path: Path) -> TableSource:
             "the file may not be read", where=name, repair="Ask its owner for access"
         ) from None
     except OSError:
-        raise StorageError("the file could not be read", where=name) from None
+        raise StorageError(
+            "the file could not be read",
+            where=name,
+            repair="Check the disk or network drive, or copy the file to another place",
+        ) from None
     if size == 0:
-        raise InputError("the file is empty", where=name)
+        raise InputError(
+            "the file is empty",
+            where=name,
+            rule="a table has a line of column names and rows below it",
+            repair="Export the table again",
+        )
     for start, kind, repair in NOT_TABLES:
         if head.startswith(start):
             raise InputError(
@@ -350,7 +363,12 @@ def _open_object(source: Any) -> TableSource:
 def _checked(name: str, columns: Sequence[str], n_rows: int) -> tuple[str, ...]:
     """Return the column names, or refuse a table without columns, rows or distinct names."""
     if not columns:
-        raise InputError("the table has no columns", where=name)
+        raise InputError(
+            "the table has no columns",
+            where=name,
+            rule="a table has a column for the treatment and one for each covariate",
+            repair="Check how it was made",
+        )
     if len(set(columns)) < len(columns):
         twice = next(c for i, c in enumerate(columns) if c in columns[:i])
         places = [i + 1 for i, c in enumerate(columns) if c == twice]
@@ -401,7 +419,11 @@ def _hash_in_thread(path: Path) -> Callable[[], str | None]:
     def sha256() -> str | None:
         thread.join()
         if not results or not results[0]:
-            raise StorageError("the file could not be read to its end", where=path.name)
+            raise StorageError(
+                "the file could not be read to its end",
+                where=path.name,
+                repair="Check the disk or network drive, and that nothing changes the file",
+            )
         return results[0]
 
     return sha256
