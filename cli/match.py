@@ -26,7 +26,11 @@ Names = list[str] | None
 def match(
     table: Annotated[
         Path,
-        typer.Argument(help="csv, tsv, Parquet, Arrow or Feather file.", show_default=False),
+        typer.Argument(
+            metavar="TABLE",
+            help="csv, tsv, Parquet, Arrow or Feather file.",
+            show_default=False,
+        ),
     ],
     *,
     treatment: Annotated[
@@ -264,7 +268,9 @@ def match(
     smd_denominator: Annotated[
         Literal["treated", "comparison", "pooled"] | None,
         typer.Option(
-            help="Standard deviation that differences are divided by.",
+            metavar="GROUP",
+            help="Whose standard deviation differences are divided by: treated, comparison or "
+            "pooled.",
             show_default="the focal group's",
             rich_help_panel=RESULTS,
         ),
@@ -309,8 +315,8 @@ def match(
 ) -> None:
     """Match treated people with comparison people on any table of your own.
 
-    Example: justicelab match people.csv --treatment treated --covariates age,sex,priors
-    --outcome reoffended:binary --out matched
+    Example: justicelab match people.csv --treatment treated
+    --covariates age,sex,priors --outcome reoffended:binary --out matched
     """
     options: dict[str, Any] = {
         "treatment": treatment,

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -217,11 +218,20 @@ def _open_file(path: Path) -> TableSource:
             raise InputError(
                 "a folder was given where a table is needed",
                 where=name,
+                rule="a table is one file",
                 repair="Name one csv, Parquet or Arrow file",
+            )
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(
+                "a pipe or device was given where a table is needed",
+                where=name,
+                rule="a table is a file, because it is read more than once",
+                repair="Write the data into a file first, and name that file",
             )
         with path.open("rb") as file:
             head = file.read(16)
-        size = path.stat().st_size
+        size = status.st_size
     except FileNotFoundError:
         near = _near_files(path)
         raise InputError(
