@@ -372,14 +372,15 @@ def _run(
     quiet: bool,
 ) -> None:
     """Match, then print the results to stdout and what the reader should know to stderr."""
-    from cli.progress import progress_bar
+    from cli.progress import noting, progress_bar
     from engine.match import match as match_table
+    from engine.warm_up import compile_note, set_threads
 
     if threads is not None:
-        from engine.warm_up import set_threads
-
         set_threads(threads)
     with progress_bar(quiet=quiet) as progress:
+        if not quiet and (note := compile_note()):
+            progress = noting(progress, note)
         result = match_table(table, **options, out=out, progress=progress)
     if as_json:
         from engine.release.encoding import json_bytes

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import os
 import pickle
 
 import numpy as np
@@ -193,6 +194,12 @@ def test_a_file_that_may_not_be_read_is_an_access_error(write, monkeypatch):
     with pytest.raises(AccessError) as caught:
         open_table(path)
     assert SECRET not in str(caught.value)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    pipe = tmp_path / "people.csv"
+    os.mkfifo(pipe)
+    assert "pipe or device" in refusal(lambda: open_table(pipe))
 
 
 def test_a_misspelt_column_offers_near_names(write):
