@@ -74,8 +74,8 @@ def not_zero_and_one(levels: Levels, name: str, source: TableSource) -> InputErr
         f"{len(cells):,}",
         where=place(name, source, cells),
         rule="the treatment is true or false, or 1 or 0",
-        repair="Correct or remove these rows (a line of totals is none), or say with --treated "
-        "which value means treated",
+        repair="Correct or remove these rows (a line of totals is no person), or say with "
+        "--treated which value means treated",
     )
 
 

@@ -4,9 +4,12 @@ import errno
 import inspect
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
+import tomllib
 import types
 from pathlib import Path
 
@@ -471,3 +474,29 @@ def test_the_public_names_are_those_declared():
     assert justicelab.errors.InputError is InputError
     with pytest.raises(AttributeError):
         _ = justicelab.something
+
+
+def test_every_dependency_has_its_reason_and_is_locked_with_hashes():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    reasons = (ROOT / "CONTRIBUTING.md").read_text().partition("## Dependencies")[2]
+    table = {line.split("|")[1].strip() for line in reasons.splitlines() if line.startswith("| ")}
+    groups = {
+        "runtime": project["dependencies"],
+        **{name: project["optional-dependencies"][name] for name in ("dev", "peers")},
+    }
+    for group, dependencies in groups.items():
+        lock = (ROOT / "locks" / f"{group}.txt").read_text()
+        names = {re.split(r"[<>=]", dependency)[0] for dependency in dependencies}
+        assert {n for n in names if not re.search(rf"^{n}==\S+.* \\$", lock, re.MULTILINE)} == set()
+        assert {n for n in names if n not in (table if group == "runtime" else reasons)} == set()
+        pinned = re.findall(r"^([a-z0-9.-]+)==.*\n    --hash=sha256:", lock, re.MULTILINE)
+        assert pinned == re.findall(r"^([a-z0-9.-]+)==", lock, re.MULTILINE)
+
+
+def test_the_readme_example_is_a_command_that_exists(engine):
+    readme = (ROOT / "README.md").read_text()
+    given = re.search(r"^bin/justicelab (match (?:.*\\\n)*.*)", readme, re.MULTILINE).group(1)
+    given = given.replace("\\\n", " ")
+    result = justice(*shlex.split(given.replace("examples/", f"{ROOT}/examples/")), "--dry-run")
+
+    assert result.exit_code == 0, result.output
