@@ -333,10 +333,12 @@ def require_no_missing(
         return
     missing = missing_rows(values)
     raise InputError(
-        f"the {role} column '{shown(name)}' has {counted(int(missing.sum()), 'empty cell')}",
+        f"the {role.removesuffix(' column')} column '{shown(name)}' has "
+        f"{counted(int(missing.sum()), 'empty cell')}",
         where=place(name, source, missing),
-        rule=f"a {role} has no empty cells",
-        repair="Fill them in or remove these rows; for covariates, --missing indicator keeps them",
+        rule="no cell of this column may be empty",
+        repair="Fill them in or remove these rows"
+        + (", or keep them with --missing indicator" if role == "covariate" else ""),
     )
 
 

@@ -347,7 +347,7 @@ def _open_ipc(
 
     def read(wanted: str) -> pa.ChunkedArray:
         with _library_errors_hidden(name, "Arrow file"):
-            return load([names.index(wanted)]).column(wanted)
+            return _without_views(load([names.index(wanted)]).column(wanted))
 
     return TableSource(name, columns, rows, digest, size, read)
 
@@ -367,7 +367,27 @@ def _open_object(source: Any) -> TableSource:
     index = [n for n in table.column_names if re.fullmatch(r"__index_level_\d+__", n)]
     table = table.drop_columns(index)
     columns = _checked("table", table.column_names, table.num_rows)
-    return TableSource("table", columns, table.num_rows, lambda: None, None, table.column)
+
+    def read(name: str) -> pa.ChunkedArray:
+        return _without_views(table.column(name))
+
+    return TableSource("table", columns, table.num_rows, lambda: None, None, read)
+
+
+def _without_views(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return text as polars hands it over in the type that every Arrow function takes."""
+    kind = values.type
+    if pa.types.is_string_view(kind):
+        return values.cast(pa.large_string())
+    if pa.types.is_binary_view(kind):
+        return values.cast(pa.large_binary())
+    if pa.types.is_dictionary(kind) and pa.types.is_string_view(kind.value_type):
+        chunks = [
+            pa.DictionaryArray.from_arrays(c.indices, c.dictionary.cast(pa.large_string()))
+            for c in values.chunks
+        ]
+        return pa.chunked_array(chunks, pa.dictionary(kind.index_type, pa.large_string()))
+    return values
 
 
 def _checked(name: str, columns: Sequence[str], n_rows: int) -> tuple[str, ...]:

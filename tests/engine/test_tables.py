@@ -301,6 +301,17 @@ def test_tables_in_memory_come_through_the_arrow_interface(people, make):
     assert floats(source, "flag")[:3] == [1.0, 0.0, 0.0]
 
 
+def test_text_of_polars_comes_in_a_type_that_can_be_sorted_and_picked(people):
+    for kind in (pl.String, pl.Categorical, pl.Enum(["north", "south"])):
+        frame = pl.from_arrow(people).with_columns(pl.col("area").cast(kind))
+        for table in (frame, frame.slice(1, 0).vstack(frame).vstack(frame)):
+            source = open_table(table)
+
+            for name in ("id", "area"):
+                assert source.read(name).take(pa.array([5, 0])).to_pylist()[1] is not None
+            assert codes(source, "area").levels == ("north", "south")
+
+
 def test_a_column_of_mixed_types_is_refused_without_its_values():
     frame = pd.DataFrame({"a": [1, SECRET, 3.5]})
     assert "one type" in refusal(lambda: open_table(frame))
@@ -468,6 +479,15 @@ def test_nan_is_an_empty_cell():
     )
     assert "2 empty cells" in text
     assert "rows 2 and 3" in text
+
+
+@pytest.mark.parametrize("role", ["exact", "exact column", "covariate"])
+def test_an_empty_cell_names_the_column_once_and_a_repair_that_helps(role):
+    source = open_table(pa.table({"a": [1.0, None]}))
+    text = refusal(lambda: require_no_missing(source.read("a"), name="a", role=role, source=source))
+
+    assert f"The {role.split()[0]} column 'a' has 1 empty cell." in text
+    assert ("--missing indicator" in text) == (role == "covariate")
 
 
 def test_levels_do_not_depend_on_the_dictionary_of_the_file():
