@@ -28,6 +28,7 @@ def match(
         Path,
         typer.Argument(
             metavar="TABLE",
+            readable=False,  # the engine refuses it with the exit code of a permission
             help="csv, tsv, Parquet, Arrow or Feather file.",
             show_default=False,
         ),
@@ -285,6 +286,7 @@ def match(
         Path | None,
         typer.Option(
             metavar="DIR",
+            readable=False,
             help="Folder for results, pairs, weights, charts and the page.",
             rich_help_panel=RUNNING,
         ),

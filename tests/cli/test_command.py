@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tomllib
 import types
+import typing
 from pathlib import Path
 
 import pytest
@@ -452,6 +453,11 @@ def test_help_fits_eighty_columns_and_cuts_no_word(command):
             name, f"--{name.replace('_', '-')}"
         )
         assert option in text, name
+
+
+def test_files_that_may_not_be_read_are_left_to_the_engine_and_its_exit_codes():
+    hints = typing.get_type_hints(match_command, include_extras=True)
+    assert [hints[name].__metadata__[0].readable for name in ("table", "out")] == [False, False]
 
 
 def test_progress_shows_only_on_a_terminal():
