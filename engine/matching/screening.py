@@ -109,11 +109,24 @@ def tally_columns(
     if weights is not None and len(weights):
         arm = np.where(weights > 0, arm, np.uint8(LEFT_OUT))
     low, high = number_ranges(numeric, arm)
+    return Tally(low, high, count_levels(codes, n_levels, arm))
+
+
+def count_levels(
+    codes: NDArray[np.uint16], n_levels: Sequence[int], arm: NDArray[np.uint8]
+) -> tuple[NDArray[np.int64], ...]:
+    """Return the rows of each arm in each level, an int64 array (levels, 2) for each category.
+
+    Raises
+    ------
+    ValueError
+        A code is not below its number of levels.
+    """
     status, counts = level_counts(codes, list(n_levels), arm)
     if status == NO_SUCH_LEVEL:
         message = "a category holds a code that is none of its levels"
         raise ValueError(message)
-    return Tally(low, high, tuple(counts))
+    return tuple(counts)
 
 
 def screen(

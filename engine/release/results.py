@@ -18,16 +18,16 @@ from engine.matching.balance import (
     CLOSE,
     FAIR,
     BalanceRow,
-    Sample,
-    ScoreBalance,
     effective_size,
 )
 from engine.matching.options import MatchOptions
 from engine.matching.propensity import PropensityModel
 from engine.matching.rows import Rows
+from engine.matching.score_balance import ScoreBalance
 from engine.matching.scoring import Scoring
 from engine.matching.search import PathPoint
 from engine.matching.selection import Match, partners_in_windows
+from engine.matching.terms import Sample
 from engine.matching.unmatched import UnmatchedRow
 
 _P_VALUE_DIGITS = 12
