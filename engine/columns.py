@@ -12,8 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.buffers import to_numpy
 from engine.errors import InputError
 from engine.tables import TableSource, shown
+from kernels.columns import mark_used, translate
 
 MAX_LEVELS = 1_000
 """More levels than this look like an identifier and are refused unless asked for."""
@@ -61,14 +63,14 @@ def missing_rows(values: pa.ChunkedArray) -> np.ndarray:
     -------
     bool, shape (n_rows,)
     """
-    return np.asarray(_plain(values).is_null(nan_is_null=True).to_numpy(), dtype=bool)
+    return to_numpy(_plain(values).is_null(nan_is_null=True))
 
 
 def count_missing(values: pa.ChunkedArray) -> int:
     """Return the number of empty cells; a NaN counts as empty."""
     if not _holds_floats(values.type):
         return int(_plain(values).null_count)
-    return int(missing_rows(values).sum())
+    return int(pc.sum(_plain(values).is_null(nan_is_null=True)).as_py() or 0)
 
 
 def as_float64(values: pa.ChunkedArray, *, name: str, source: TableSource) -> np.ndarray:
@@ -118,9 +120,9 @@ def as_float64(values: pa.ChunkedArray, *, name: str, source: TableSource) -> np
             repair="Turn it into a number first: a date, for example, into days since another",
         )
     numbers = pc.cast(values, pa.float64(), safe=False)
-    array = np.asarray(numbers.to_numpy(), dtype=np.float64)
-    infinite = np.isinf(array)
-    if infinite.any():
+    array = to_numpy(pc.fill_null(numbers, np.nan) if numbers.null_count else numbers)
+    if any(np.isinf(end) for end in pc.min_max(numbers).as_py().values() if end is not None):
+        infinite = np.isinf(array)
         raise InputError(
             f"the column '{shown(name)}' holds {_count(int(infinite.sum()), 'infinite number')}",
             where=_place(name, source, infinite),
@@ -156,8 +158,8 @@ def as_boolean_treatment(
         Cells are empty, the column is not 0 and 1 though no value was given, nobody has the
         value, or everybody has.
     """
-    missing = missing_rows(values)
-    if missing.any():
+    if count_missing(values):
+        missing = missing_rows(values)
         raise InputError(
             f"the treatment column '{shown(name)}' has {_count(int(missing.sum()), 'empty cell')}",
             where=_place(name, source, missing),
@@ -165,6 +167,14 @@ def as_boolean_treatment(
             repair="Fill in or remove these rows",
         )
     levels = _levels(values)
+    if len(levels.names) >= MISSING_CODE:
+        raise InputError(
+            f"the treatment column '{shown(name)}' has {len(levels.names):,} different values and "
+            "looks like an identifier or a measurement",
+            where=_place(name, source),
+            rule="the treatment says who was treated, with one value that means treated",
+            repair="Check --treatment",
+        )
     if treated_value is None:
         if any(level not in {"0", "1", "false", "true"} for level in levels.names):
             raise InputError(
@@ -249,16 +259,19 @@ def as_codes(
         )
     if not forced and _is_text(_value_type(values.type)):
         _refuse_spoilt_numbers(levels, name, source)
-    codes = np.where(levels.codes < 0, MISSING_CODE, levels.codes).astype(np.uint16)
-    return Codes(codes, levels.names, int((levels.codes < 0).sum()))
+    return Codes(levels.codes, levels.names, levels.n_missing)
 
 
 @dataclass(frozen=True)
 class _Levels:
-    """Level names in their order, and the position of each row's level, -1 where empty."""
+    """Level names in their order, and the place of each row's level, MISSING_CODE where empty.
+
+    With 65,535 levels or more, which no category may have, there are no codes.
+    """
 
     names: tuple[str, ...]
     codes: np.ndarray
+    n_missing: int
 
 
 def _levels(values: pa.ChunkedArray) -> _Levels:
@@ -273,20 +286,28 @@ def _levels(values: pa.ChunkedArray) -> _Levels:
     chunks = []
     used: set[object] = set()
     for chunk in values.chunks:
-        indices = pc.fill_null(pc.cast(chunk.indices, pa.int32()), -1).to_numpy()
-        words = [*chunk.dictionary.to_pylist(), None]  # the last is the word of index -1
-        present = np.zeros(len(words), dtype=bool)
-        present[indices] = True
+        words = [*chunk.dictionary.to_pylist(), None]  # the last is the word of an empty cell
+        whole = pc.cast(chunk.indices, pa.int32())
+        indices = to_numpy(pc.fill_null(whole, len(words) - 1) if whole.null_count else whole)
+        present = np.zeros(len(words), dtype=np.bool_)
+        mark_used(indices, present)
         used.update(word for word, there in zip(words, present, strict=True) if there)
         chunks.append((indices, words))
     used.discard(None)
     order = {word: i for i, word in enumerate(sorted(used))}  # type: ignore[type-var]
-    codes = [
-        np.array([order.get(word, -1) for word in words], dtype=np.int32)[indices]
-        for indices, words in chunks
-    ]
     names = tuple(_level_name(word) for word in order)
-    return _Levels(names, np.concatenate(codes) if codes else np.zeros(0, dtype=np.int32))
+    if len(order) >= MISSING_CODE:  # more than any category may have: they are only counted
+        return _Levels(names, np.empty(0, dtype=np.uint16), 0)
+    codes = np.empty(len(values), dtype=np.uint16)
+    first = n_missing = 0
+    for indices, words in chunks:
+        places = [order.get(word, MISSING_CODE) for word in words]
+        stop = first + len(indices)
+        n_missing += translate(
+            indices, np.array(places, np.uint16), MISSING_CODE, codes[first:stop]
+        )
+        first = stop
+    return _Levels(names, codes, n_missing)
 
 
 def _level_name(word: object) -> str:
@@ -335,14 +356,18 @@ def _refuse_text(values: pa.ChunkedArray, name: str, source: TableSource) -> Non
 
 def _refuse_spoilt_numbers(levels: _Levels, name: str, source: TableSource) -> None:
     """Raise the error for a text column that is numbers but for a few cells."""
-    numeric = np.array([bool(NUMBER.fullmatch(level)) for level in levels.names] + [False])
-    n_filled = int((levels.codes >= 0).sum())
+    n_filled = len(levels.codes) - levels.n_missing
+    of_level = np.array([bool(NUMBER.fullmatch(level)) for level in levels.names], dtype=np.bool_)
+    if not of_level.any():
+        return
+    numeric = np.zeros(MISSING_CODE + 1, dtype=np.bool_)
+    numeric[: len(of_level)] = of_level
     cells = numeric[levels.codes]
     n_numeric = int(cells.sum())
     # Codes such as 01 and 02 are text on purpose when every cell is one.
     if n_numeric == n_filled or n_numeric <= MOSTLY_NUMBERS * n_filled:
         return
-    wrong = ~cells & (levels.codes >= 0)
+    wrong = ~cells & (levels.codes != MISSING_CODE)
     raise InputError(
         f"the column '{shown(name)}' is numbers but for {_count(int(wrong.sum()), 'cell')} of "
         f"{n_filled:,}, so it was read as text",
@@ -418,7 +443,7 @@ def _count(count: int, word: str) -> str:
 
 def _mask(values: pa.ChunkedArray) -> np.ndarray:
     """Return a boolean column as an array, false where it is null."""
-    return np.asarray(pc.fill_null(values, fill_value=False).to_numpy(), dtype=bool)
+    return to_numpy(pc.fill_null(values, fill_value=False))
 
 
 def _value_type(kind: pa.DataType) -> pa.DataType:

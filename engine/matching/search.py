@@ -12,7 +12,7 @@ from engine.matching.balance import (
     largest_smd,
 )
 from engine.matching.options import MatchOptions
-from engine.matching.pairing import match_within_radius
+from engine.matching.radius import match_within_radius
 from engine.matching.rows import Rows
 from engine.matching.scoring import Scoring
 from engine.matching.selection import pair_rows, pairing_weights, window_weights
