@@ -162,7 +162,7 @@ def _design(options: MatchOptions, scoring: Scoring, rows: Rows, label: str) -> 
 
 
 def _counts(rows: Rows, options: MatchOptions, scoring: Scoring, match: Match) -> dict[str, Any]:
-    focal = scoring.problem.focal
+    focal, eligible = scoring.problem.focal, scoring.problem.eligible
     partners = match.weight[~focal]
     partners = partners[partners > 0]
     matched = int(np.count_nonzero(match.matched))
@@ -177,6 +177,8 @@ def _counts(rows: Rows, options: MatchOptions, scoring: Scoring, match: Match) -
         "comparison_without_treated_level": int(np.count_nonzero(left_out)),
         "treated_matched": matched,
         "treated_unmatched": int(np.count_nonzero(focal)) - matched,
+        "no_partner": int(np.count_nonzero(focal & eligible & ~match.matched)),
+        "not_chosen": int(np.count_nonzero(~focal & eligible)) - len(partners),
         "comparison_used": len(partners),
         "effective_comparison": _number(effective_size(partners)),
         "maximum_matchable": match.maximum_matchable,
