@@ -249,7 +249,7 @@ DISPOSALS = Table(
         _nullable(
             "index_date",
             _DATE,
-            rule="release, start of the order, otherwise the date of the disposal; null while still "
+            rule="release, start of the order, otherwise the disposal's date; null while still "
             "inside and for a penalty notice",
         ),
         _optional("police_force", CODE),
