@@ -28,6 +28,7 @@ from engine.records.extract import (
     open_extract,
 )
 from engine.records.row_rules import RowRule, row_rules
+from engine.records.schema import TABLES
 
 MOST_SET_ASIDE = 0.05
 """An extract with a larger share of rows set aside in some table is refused."""
@@ -192,6 +193,13 @@ def check_rows(
             rule = f"at most {MOST_SET_ASIDE:.0%} of the rows are set aside"
             found.append(Problem(name, "", rule, set_aside[name], REFUSED))
         _clean_view(database, files, blanks[name], set_aside[name])
+    for table in TABLES:
+        if table.name not in extract.tables:
+            absent = TableFiles(table, (), 0, (), (), in_order=True)
+            database.run(
+                f"CREATE TEMP VIEW clean_{table.name} AS "
+                f"SELECT * EXCLUDE (file, row) FROM ({_source(absent)})"
+            )
     rows = {name: files.rows for name, files in extract.tables.items()}
     return CheckReport(extract, tuple(found), rows, set_aside, _quarantine(database, extract))
 
