@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 
+from cli.check_extract import check_extract
 from cli.match import match
+from cli.prepare import prepare
 from cli.warm_up import warm_up
 
 app = typer.Typer(
@@ -22,6 +24,8 @@ app = typer.Typer(
     epilog="Documentation: docs/match.md",
 )
 app.command()(match)
+app.command(name="check-extract")(check_extract)
+app.command()(prepare)
 app.command(name="warm-up")(warm_up)
 
 

@@ -190,8 +190,8 @@ def check_rows(
     }
     for name, files in extract.tables.items():
         if set_aside[name] > MOST_SET_ASIDE * files.rows:
-            rule = f"at most {MOST_SET_ASIDE:.0%} of the rows are set aside"
-            found.append(Problem(name, "", rule, set_aside[name], REFUSED))
+            limit = f"at most {MOST_SET_ASIDE:.0%} of the rows are set aside"
+            found.append(Problem(name, "", limit, set_aside[name], REFUSED))
         _clean_view(database, files, blanks[name], set_aside[name])
     for table in TABLES:
         if table.name not in extract.tables:
@@ -212,7 +212,7 @@ def _source(files: TableFiles) -> str:
         kind = _SQL_TYPES.get(str(column.type), "VARCHAR")
         value = column.name if column.name in files.columns else "NULL"
         columns.append(f"CAST({value} AS {kind}) AS {column.name}")
-    columns += [f'"{name}"' for name in files.further]
+    columns += ['"' + name.replace('"', '""') + '"' for name in files.further]
     if not files.files:
         return f"SELECT {', '.join(columns)}, 0::BIGINT AS file, 0::BIGINT AS row WHERE false"
     return (
@@ -300,13 +300,9 @@ def _references(database: Database, extract: Extract, files: TableFiles) -> list
         (n,) = database.row(f"SELECT count(*) {sql}")
         if n and not loose:
             text = quoted(f"{reference.column}: {rule}")
-            database.run(
-                f"INSERT INTO quarantine SELECT {quoted(name)}, file, row, {text} {sql}"
-            )
+            database.run(f"INSERT INTO quarantine SELECT {quoted(name)}, file, row, {text} {sql}")
         if n:
-            found.append(
-                Problem(name, reference.column, rule, n, NOTED if loose else SET_ASIDE)
-            )
+            found.append(Problem(name, reference.column, rule, n, NOTED if loose else SET_ASIDE))
     if name == "disposals" and "offences" in extract.tables:
         (n,) = database.row(
             "SELECT count(*) FROM raw_disposals ANTI JOIN raw_offences USING (disposal_id)"

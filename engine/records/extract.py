@@ -6,7 +6,7 @@ type stops the extract before a row is read.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import hashlib
 import json
 import os
@@ -95,7 +95,7 @@ class Extract:
     """An extract whose form is known to be right."""
 
     folder: Path
-    extract_date: datetime.date
+    extract_date: dt.date
     tables: dict[str, TableFiles]
 
 
@@ -153,7 +153,7 @@ def file_hashes(extract: Extract) -> Iterator[tuple[str, str, int]]:
             yield path.relative_to(extract.folder).as_posix(), digest, path.stat().st_size
 
 
-def _extract_date(folder: Path) -> datetime.date:
+def _extract_date(folder: Path) -> dt.date:
     """Return the date in extract.json."""
     error = InputError(
         f"the file '{EXTRACT_FILE}' of the extract cannot be used",
@@ -165,10 +165,10 @@ def _extract_date(folder: Path) -> datetime.date:
             content = json.loads(file.read(_LARGEST_JSON))
         if content[SCHEMA_KEY.decode()] != SCHEMA_VERSION:
             raise error
-        date = datetime.date.fromisoformat(content[EXTRACT_DATE])
+        date = dt.date.fromisoformat(content[EXTRACT_DATE])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise error from None
-    if not datetime.date(1950, 1, 1) < date < datetime.date(2200, 1, 1):
+    if not dt.date(1950, 1, 1) < date < dt.date(2200, 1, 1):
         raise error
     return date
 

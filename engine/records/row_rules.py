@@ -6,7 +6,7 @@ person stands in them or in what is said of them.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -95,7 +95,7 @@ def _null_rules(files: TableFiles) -> Iterator[RowRule]:
             )
 
 
-def _date_rules(files: TableFiles, extract_date: datetime.date) -> Iterator[RowRule]:
+def _date_rules(files: TableFiles, extract_date: dt.date) -> Iterator[RowRule]:
     table = files.table
     limit = f"DATE '{extract_date.isoformat()}'"
     for column in table.columns:
@@ -161,9 +161,7 @@ def _text_rules(files: TableFiles) -> Iterator[RowRule]:
                 NOTED,
             )
     if "pnc_id" in files.columns:
-        letter = (
-            "TRY_CAST(substr(pnc_id, 3, 2) || substr(pnc_id, 6, 7) AS BIGINT) % 23 + 1"
-        )
+        letter = "TRY_CAST(substr(pnc_id, 3, 2) || substr(pnc_id, 6, 7) AS BIGINT) % 23 + 1"
         yield RowRule(
             "pnc_id",
             "the check letter fits the number",

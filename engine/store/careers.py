@@ -86,9 +86,7 @@ class Outcomes:
 
 def offsets(people: Whole, owners: Whole) -> Whole:
     """Return where the rows of each person begin, and the end; both are in ascending order."""
-    return np.append(
-        np.searchsorted(owners, people, side="left"), len(owners)
-    ).astype(np.int64)
+    return np.append(np.searchsorted(owners, people, side="left"), len(owners)).astype(np.int64)
 
 
 def rows_of(keys: Whole, wanted: Whole) -> Whole:

@@ -1,4 +1,4 @@
-"""Code lists of a store: which number stands for which value, the same from one extract to the next.
+"""Code lists of a store: which number stands for which value, the same in later extracts.
 
 A list only grows at its end. So a partition that was made from an older extract keeps its numbers,
 and can be reused beside partitions that are made anew.
@@ -70,11 +70,11 @@ def make_lists(database: Database, before: Mapping[str, tuple[str, ...]]) -> Lis
         for column in columns:
             source = next(c for c in TABLE[table].columns if c.name == column)
             known.setdefault(column, source.known)
-            values = database.rows(
+            met = database.rows(
                 f"SELECT DISTINCT {column} FROM clean_{table} WHERE {column} IS NOT NULL "
                 f"ORDER BY {column} LIMIT {_MOST_VALUES}"
             )
-            found.setdefault(column, set()).update(value for (value,) in values)
+            found.setdefault(column, set()).update(value for (value,) in met)
     lists: Lists = {}
     for column, values in found.items():
         start = tuple(dict.fromkeys((*known[column], *before.get(column, ()))))
@@ -101,7 +101,7 @@ def code_numbers(column: pa.ChunkedArray) -> np.ndarray[Any, np.dtype[np.int32]]
 def coded_array(numbers: Any, values: tuple[str, ...]) -> pa.DictionaryArray:
     """Return codes as an Arrow dictionary array of the narrowest kind; -1 becomes null."""
     kind = np.int8 if len(values) <= 127 else np.int16 if len(values) <= 32767 else np.int32
-    plain = np.asarray(numbers).astype(kind)
+    plain: Any = np.asarray(numbers).astype(kind)
     return pa.DictionaryArray.from_arrays(
         pa.array(plain, mask=plain < 0), pa.array(values, pa.utf8())
     )

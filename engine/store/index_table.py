@@ -157,9 +157,7 @@ def _index_columns(
             mask=(release == NEVER) | (start == NEVER) | (release < start),
             safe=False,
         ),
-        **{
-            f"offence_{name}": coded_array(groups[name], lists[name]) for name in GROUPS
-        },
+        **{f"offence_{name}": coded_array(groups[name], lists[name]) for name in GROUPS},
         "trial_mode": coded_array(_pick(offences.kind, principal), codes.TRIAL_MODES),
         "severity": _floats(_pick(offences.severity, principal, np.nan)),
         **profile,
@@ -186,9 +184,7 @@ def _history_columns(history: History, disposal_day: Whole) -> dict[str, Any]:
         "previous_custodial_sentences": _small(history.custody),
         "previous_court_orders": _small(history.orders),
         "previous_breach_or_bail": _small(history.breaches),
-        **{
-            name: _small(history.of_class[:, place]) for place, name in enumerate(CLASS_COLUMNS)
-        },
+        **{name: _small(history.of_class[:, place]) for place, name in enumerate(CLASS_COLUMNS)},
         "career_days": pa.array(career.astype(np.int32)),
         "days_since_last_sanction": _known(since.astype(np.int32), 0),
         "log_previous_offences": pa.array(log1p_counts(history.offences)),
@@ -214,12 +210,8 @@ def _score_columns(
     female[sexes == lists["sex"].index("F")] = 1
     weight3 = np.append(offence_weights(lists["group20"], 3), np.nan)[groups["group20"]]
     own = np.append(offence_weights(lists["group24"], 4), np.nan)[groups["group24"]]
-    nearest = offence_weights(
-        tuple(nearest_group24(name) or "" for name in lists["group20"]), 4
-    )
-    weight4 = np.where(
-        groups["group24"] >= 0, own, np.append(nearest, np.nan)[groups["group20"]]
-    )
+    nearest = offence_weights(tuple(nearest_group24(name) or "" for name in lists["group20"]), 4)
+    weight4 = np.where(groups["group24"] >= 0, own, np.append(nearest, np.nan)[groups["group20"]])
     scores = risk_scores(
         female=female,
         age_start=ages["age_at_index"],
@@ -257,9 +249,7 @@ def _outcome_columns(source: PartitionInput, result: Outcomes) -> dict[str, Any]
 
     def cut_short(name: str) -> pa.Array:
         day = np.append(column(source.people, name, np.int32), NEVER)[person]
-        return pa.array(
-            (day != NEVER) & (day > index_day) & (day <= result.end), mask=unknown
-        )
+        return pa.array((day != NEVER) & (day > index_day) & (day <= result.end), mask=unknown)
 
     return {
         "disposal_id": source.disposals["disposal_id"],
@@ -275,9 +265,7 @@ def _outcome_columns(source: PartitionInput, result: Outcomes) -> dict[str, Any]
             for kind, name in enumerate(("indictable", "either_way", "summary"))
         },
         "custody_for_first_reoffence": of_reoffenders(result.first_custody == 1, pa.bool_()),
-        "n_custodial_sentences": of_reoffenders(
-            _clipped(result.custodial_sentences), pa.int16()
-        ),
+        "n_custodial_sentences": of_reoffenders(_clipped(result.custodial_sentences), pa.int16()),
         "died_in_follow_up": cut_short("died_on"),
         "deported_in_follow_up": cut_short("deported_on"),
     }
@@ -334,9 +322,7 @@ def _bands(table: pa.Table, lists: Lists) -> pa.DictionaryArray:
     band = np.searchsorted(limits, days, side="right").astype(np.int8)
     band[days < 0] = -1
     band[column(table, "indeterminate", np.bool_)] = BANDS.index(INDETERMINATE_BAND)
-    kinds = np.array(
-        [*(name in codes.CUSTODIAL_TYPES for name in lists["disposal_type"]), False]
-    )
+    kinds = np.array([*(name in codes.CUSTODIAL_TYPES for name in lists["disposal_type"]), False])
     band[~kinds[code_numbers(table["disposal_type"])]] = -1
     return coded_array(band, BANDS)
 

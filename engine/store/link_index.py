@@ -95,9 +95,7 @@ def write_link_index(database: Database, folder: Path, extract: Extract) -> dict
 
 def _map_names(database: Database) -> None:
     """Give every text that stands in a name column its common form, in a table ``name_forms``."""
-    database.run(
-        "CREATE TEMP TABLE name_forms (text VARCHAR, first VARCHAR, joined VARCHAR)"
-    )
+    database.run("CREATE TEMP TABLE name_forms (text VARCHAR, first VARCHAR, joined VARCHAR)")
     columns = [
         f"SELECT {column} AS text FROM clean_{table}"
         for table in ("persons", "person_aliases")

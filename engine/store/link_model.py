@@ -27,28 +27,36 @@ NAME_LEVELS = (
     ("swapped", "l.forename = r.surname AND l.surname = r.forename", 0.01),
     (
         "surname exact with short form, middle name or initial",
-        "l.surname = r.surname AND (l.full_name = r.full_name OR l.forename = r.middle "
-        "OR l.middle = r.forename OR (length(least(l.forename, r.forename)) > 0 AND "
-        "(starts_with(l.forename, r.forename) OR starts_with(r.forename, l.forename))))",
+        (
+            "l.surname = r.surname AND (l.full_name = r.full_name OR l.forename = r.middle "
+            "OR l.middle = r.forename OR (length(least(l.forename, r.forename)) > 0 AND "
+            "(starts_with(l.forename, r.forename) OR starts_with(r.forename, l.forename))))"
+        ),
         0.07,
     ),
     (
         "both Jaro-Winkler at least 0.92",
-        "jaro_winkler_similarity(l.forename, r.forename) >= 0.92 "
-        "AND jaro_winkler_similarity(l.surname, r.surname) >= 0.92",
+        (
+            "jaro_winkler_similarity(l.forename, r.forename) >= 0.92 "
+            "AND jaro_winkler_similarity(l.surname, r.surname) >= 0.92"
+        ),
         0.055,
     ),
     (
         "part of a double surname",
-        "l.forename = r.forename AND (starts_with(l.surname, r.surname || ' ') "
-        "OR ends_with(l.surname, ' ' || r.surname) OR starts_with(r.surname, l.surname || ' ') "
-        "OR ends_with(r.surname, ' ' || l.surname))",
+        (
+            "l.forename = r.forename AND (starts_with(l.surname, r.surname || ' ') "
+            "OR ends_with(l.surname, ' ' || r.surname) OR starts_with(r.surname, l.surname || ' ') "
+            "OR ends_with(r.surname, ' ' || l.surname))"
+        ),
         0.01,
     ),
     (
         "both Jaro-Winkler at least 0.88",
-        "jaro_winkler_similarity(l.forename, r.forename) >= 0.88 "
-        "AND jaro_winkler_similarity(l.surname, r.surname) >= 0.88",
+        (
+            "jaro_winkler_similarity(l.forename, r.forename) >= 0.88 "
+            "AND jaro_winkler_similarity(l.surname, r.surname) >= 0.88"
+        ),
         0.015,
     ),
     ("surname only", "l.surname = r.surname", 0.02),
@@ -64,8 +72,10 @@ BIRTH_LEVELS = (
     ("exact", "l.birth = r.birth", 0.93),
     (
         "day and month swapped",
-        "year(l.birth) = year(r.birth) AND month(l.birth) = day(r.birth) "
-        "AND day(l.birth) = month(r.birth)",
+        (
+            "year(l.birth) = year(r.birth) AND month(l.birth) = day(r.birth) "
+            "AND day(l.birth) = month(r.birth)"
+        ),
         0.01,
     ),
     (
@@ -75,8 +85,10 @@ BIRTH_LEVELS = (
     ),
     (
         "two of three parts",
-        "(year(l.birth) = year(r.birth))::INT + (month(l.birth) = month(r.birth))::INT "
-        "+ (day(l.birth) = day(r.birth))::INT = 2",
+        (
+            "(year(l.birth) = year(r.birth))::INT + (month(l.birth) = month(r.birth))::INT "
+            "+ (day(l.birth) = day(r.birth))::INT = 2"
+        ),
         0.015,
     ),
     ("else", "true", 0.015),

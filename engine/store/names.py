@@ -15,9 +15,7 @@ _LETTERS = str.maketrans(
     {"ß": "SS", "Æ": "AE", "Ø": "O", "Œ": "OE", "Ł": "L", "Đ": "D", "Ð": "D", "Þ": "TH", "ı": "I"}
 )
 _LONGEST = 200
-_SOUND_DIGITS = dict(
-    zip("BFPVCGJKQSXZDTLMNR", "111122222222334556", strict=True)
-)
+_SOUND_DIGITS = dict(zip("BFPVCGJKQSXZDTLMNR", "111122222222334556", strict=True))
 CHECK_LETTERS = "ZABCDEFGHJKLMNPQRTUVWXY"
 _PNC = re.compile(r"([0-9]{4}|[0-9]{2})/?([0-9]{1,7})([A-Z])")
 _PRISON = re.compile(r"[A-Z][0-9]{4}[A-Z]{2}")

@@ -101,9 +101,7 @@ def partition_bounds(database: Database, size: int, before: tuple[int, ...]) -> 
     return (*before, *new)
 
 
-def read_partition(
-    database: Database, extract: Extract, first: int, last: int
-) -> PartitionInput:
+def read_partition(database: Database, extract: Extract, first: int, last: int) -> PartitionInput:
     """Read what an extract holds on the people from ``first`` to ``last``."""
     within = f"person_id BETWEEN {first} AND {last}"
     return PartitionInput(

@@ -7,7 +7,7 @@ the manifest replaces the old one at the very end.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import hashlib
 import json
 import os
@@ -152,15 +152,13 @@ def _prepare(
     manifest = _manifest(folder, report, lists, bounds, parts, link, code)
     notes: list[str] = []
     if old:
-        last_year = datetime.date.fromisoformat(old["last_index_date"]).year
+        last_year = dt.date.fromisoformat(old["last_index_date"]).year
         notes = drift_notes(old["years"], manifest["years"], last_year)
     manifest["drift"] = notes
     write_manifest(folder, manifest)
     sweep(folder, _names(manifest))
     shutil.rmtree(folder / WORK, ignore_errors=True)
-    return PreparedStore(
-        folder, manifest, report, len(bounds) - rebuilt, rebuilt, tuple(notes)
-    )
+    return PreparedStore(folder, manifest, report, len(bounds) - rebuilt, rebuilt, tuple(notes))
 
 
 def _build(folder: Path, key: str, source: PartitionInput, lists: Lists) -> dict[str, Any]:
@@ -171,9 +169,7 @@ def _build(folder: Path, key: str, source: PartitionInput, lists: Lists) -> dict
         "index": _write(folder, f"{key}-index.arrow", tables.index, tables),
         "outcomes": _write(folder, f"{key}-outcomes.arrow", tables.outcomes, tables),
         "custody": _write(folder, f"{key}-custody.arrow", _with_dates(spells)),
-        "assessments": _write(
-            folder, f"{key}-assessments.arrow", _with_dates(source.assessments)
-        ),
+        "assessments": _write(folder, f"{key}-assessments.arrow", _with_dates(source.assessments)),
     }
     part = {
         "key": key,
@@ -236,7 +232,7 @@ def _standing(folder: Path, key: str) -> dict[str, Any] | None:
     return part
 
 
-def last_index_date(extract_date: datetime.date) -> datetime.date:
+def last_index_date(extract_date: dt.date) -> dt.date:
     """Return the last index date whose follow-up and waiting period end by the extract's date."""
     day = np.array([extract_date], dtype="datetime64[D]").astype(np.int32)
     candidate = add_months(day, -PROOF_MONTHS)
@@ -245,7 +241,7 @@ def last_index_date(extract_date: datetime.date) -> datetime.date:
         if add_months(candidate + np.int32(later), PROOF_MONTHS)[0] <= day[0]:
             candidate = candidate + np.int32(later)
             break
-    return datetime.date(1970, 1, 1) + datetime.timedelta(days=int(candidate[0]))
+    return dt.date(1970, 1, 1) + dt.timedelta(days=int(candidate[0]))
 
 
 def code_sha256() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,8 +35,8 @@ class Store:
 
     folder: Path
     manifest: dict[str, Any]
-    extract_date: datetime.date
-    last_index_date: datetime.date
+    extract_date: dt.date
+    last_index_date: dt.date
 
     @property
     def years(self) -> tuple[int, ...]:
@@ -63,8 +63,8 @@ def open_store(path: str | os.PathLike[str]) -> Store:
     return Store(
         Path(path),
         manifest,
-        datetime.date.fromisoformat(manifest["extract_date"]),
-        datetime.date.fromisoformat(manifest["last_index_date"]),
+        dt.date.fromisoformat(manifest["extract_date"]),
+        dt.date.fromisoformat(manifest["last_index_date"]),
     )
 
 

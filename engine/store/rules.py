@@ -52,9 +52,10 @@ def rules() -> dict[str, Any]:
         "follow_up_months": FOLLOW_UP_MONTHS,
         "proof_months": PROOF_MONTHS,
         "reoffence": "recordable, no breach, proven by conviction, caution, reprimand or warning; "
-        "index date < offence date <= end of follow-up; a missing offence date is the date of proof",
+        "index date < offence date <= end of follow-up; "
+        "a missing offence date is the date of proof",
         "history": "proven before the date of the index disposal",
         "assessment": f"latest complete one up to {ASSESSMENT_DAYS} days before the index date",
-        "sentence_bands_days": {name: limit for name, limit in SENTENCE_BANDS},
+        "sentence_bands_days": dict(SENTENCE_BANDS),
         "exclusions": list(EXCLUSIONS),
     }

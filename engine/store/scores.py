@@ -206,9 +206,7 @@ def _ogrs4(
         r * (1.01980307124196 - r * 0.039439197041062),
         r * (1.55298303083717 + r * 0.129334968245905),
     )
-    history = np.where(
-        sanctions == 1, -3.94357049933093, np.where(sanctions == 2, second, further)
-    )
+    history = np.where(sanctions == 1, -3.94357049933093, np.where(sanctions == 2, second, further))
     m = np.minimum(np.asarray(free, dtype=np.float64), 36.0)
     quiet = m * (
         -0.0762086223169624

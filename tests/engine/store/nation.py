@@ -4,7 +4,7 @@ Dates are drawn so that they fall on and beside the ends of follow-ups: on the i
 365 and 366, proven on the last day of the waiting period and the day after.
 """
 
-import datetime
+import datetime as dt
 import json
 
 import numpy as np
@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from engine.records import code_lists as codes
 from engine.records.schema import EXTRACT_DATE, EXTRACT_FILE, TABLE
 
-EXTRACT_DAY = datetime.date(2024, 3, 31)
+EXTRACT_DAY = dt.date(2024, 3, 31)
 FIRST, LAST = 12_000, 19_800  # days since 1970: November 2002 to March 2024
 
 
@@ -99,8 +99,9 @@ def make_tables(people, seed, hard):
             },
         ),
         "offences": _offence_table(rng, offences, offence_id, person_id, disposal_id, owner),
-        "custody_spells": _spells(rng, owner, custodial, date, release, inside, person_id,
-                                  disposal_id),
+        "custody_spells": _spells(
+            rng, owner, custodial, date, release, inside, person_id, disposal_id
+        ),
         "oasys_assessments": _assessments(rng, owner, index, person_id),
         "person_aliases": _aliases(rng, person_id),
     }
@@ -132,7 +133,7 @@ def _offences(rng, owner, date, index, hard):
     hard_day = np.where(ends == 0, _later(start, 12), hard_day)
     hard_proof = np.where(ends <= 1, np.maximum(_later(start, 18), hard_day), hard_proof)
     hard_proof = np.where(ends == 2, np.maximum(_later(start, 18) + 1, hard_day), hard_proof)
-    extract = (EXTRACT_DAY - datetime.date(1970, 1, 1)).days
+    extract = (EXTRACT_DAY - dt.date(1970, 1, 1)).days
     pick = (rng.random(m) < hard) & (hard_proof <= extract)
     return {
         "disposal": disposal,
@@ -147,16 +148,16 @@ def _later(days, months):
     unique, back = np.unique(days, return_inverse=True)
     moved = []
     for day in unique:
-        date = datetime.date(1970, 1, 1) + datetime.timedelta(days=int(day))
+        date = dt.date(1970, 1, 1) + dt.timedelta(days=int(day))
         month = date.month - 1 + months
         year, month = date.year + month // 12, month % 12 + 1
         for last in (date.day, 30, 29, 28):
             try:
-                new = datetime.date(year, month, min(date.day, last))
+                new = dt.date(year, month, min(date.day, last))
             except ValueError:
                 continue
             break
-        moved.append((new - datetime.date(1970, 1, 1)).days)
+        moved.append((new - dt.date(1970, 1, 1)).days)
     return np.array(moved)[back]
 
 
@@ -210,8 +211,9 @@ def _persons(rng, person_id, born):
                 forenames[rng.integers(0, len(forenames), n)], mask=rng.random(n) < 0.5
             ),
             "date_of_birth": _dates(born, rng.random(n) < 0.01),
-            "sex": pa.array(np.array(["M", "F"])[(rng.random(n) < 0.2) * 1],
-                            mask=rng.random(n) < 0.01),
+            "sex": pa.array(
+                np.array(["M", "F"])[(rng.random(n) < 0.2) * 1], mask=rng.random(n) < 0.01
+            ),
             "pnc_id": _pnc(rng, n),
             "prison_number": pa.array(
                 [f"A{i % 10000:04d}BC" for i in range(n)], mask=rng.random(n) < 0.6
@@ -250,15 +252,16 @@ def _profile(rng, person_id, born):
         {
             "person_id": person_id,
             "birth_month": pa.array(month),
-            "sex": pa.array(np.array(["M", "F"])[(rng.random(n) < 0.2) * 1],
-                            mask=rng.random(n) < 0.01),
+            "sex": pa.array(
+                np.array(["M", "F"])[(rng.random(n) < 0.2) * 1], mask=rng.random(n) < 0.01
+            ),
             "ethnicity_observed": pa.array(
                 np.array(codes.ETHNICITIES_OBSERVED)[rng.integers(0, 6, n)],
                 mask=rng.random(n) < 0.05,
             ),
             "nationality_group": np.array(["UK", "non-UK"])[(rng.random(n) < 0.1) * 1],
-            "died_on": _dates(rng.integers(FIRST, LAST, n), rng.random(n) > 0.03),
-            "deported_on": _dates(rng.integers(FIRST, LAST, n), rng.random(n) > 0.01),
+            "died_on": _dates(rng.integers(FIRST, LAST, n), rng.random(n) > 0.15),
+            "deported_on": _dates(rng.integers(FIRST, LAST, n), rng.random(n) > 0.05),
         },
     )
 
