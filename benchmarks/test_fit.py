@@ -99,9 +99,7 @@ def test_fit_all_cores(benchmark, note, peer_or_note, size, peer):
 
 def test_fit_memory(benchmark, note, size):
     with contextlib.ExitStack() as stack:
-        side = PythonSide(
-            "fit:ours_memory", {"rows": size.national}, threads=None, warm=WARM_OURS
-        )
+        side = PythonSide("fit:ours_memory", {"rows": size.national}, threads=None, warm=WARM_OURS)
         laps = alone(benchmark, entered(stack, side), laps=1)
     peak = laps[0].peak
     note(

@@ -129,7 +129,15 @@ def test_match_many_treated_seconds(benchmark, note, size):
     )
     note(
         Figure(
-            what, rows, MEASURE, sum(outcome.ours.values()), "s", NAMES[peer], outcome.ours,
-            outcome.peer, size.bar(0.3), answers,
-        )  # fmt: skip
+            what,
+            rows,
+            MEASURE,
+            sum(outcome.ours.values()),
+            "s",
+            NAMES[peer],
+            outcome.ours,
+            outcome.peer,
+            size.bar(0.3),
+            answers,
+        )
     )

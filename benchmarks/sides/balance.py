@@ -8,9 +8,9 @@ import numpy as np
 from benchmarks.population import CATEGORIES, NUMBERS, population
 from benchmarks.sides.fit import arrow_table
 from benchmarks.stopwatch import Stopwatch
-from engine.matching.rows import Rows, read_rows
 from engine.matching.balance import Sample, assess_balance
 from engine.matching.options import check_options
+from engine.matching.rows import Rows, read_rows
 from engine.matching.scoring import Scoring, score_rows
 from engine.matching.selection import pair_rows, pairing_weights, select_matches
 from engine.tables import open_table
@@ -33,11 +33,14 @@ def _task(rows: int) -> _Task:
     return _Task(read, score_rows(read, _OPTIONS))
 
 
-def match(rows: int) -> Run:
-    """Time the match of the table: pairs, weights and certificate; the score is made before."""
+def match(rows: int, *, scored: bool = True) -> Run:
+    """Time the match of the table: pairs, weights and certificate; ``scored`` before or not."""
     task = _task(rows)
 
     def run(watch: Stopwatch) -> Answer:
+        if not scored:
+            with watch("fit"):
+                score_rows(task.rows, _OPTIONS)
         with watch("pairs"):
             pairing = pair_rows(task.scoring.problem, task.rows, _OPTIONS, 1)
         again = Stopwatch()
@@ -120,8 +123,7 @@ def _kolmogorov_smirnov(values, mass) -> float:
     largest = 0.0
     for points in ordered:
         heights = [
-            s[np.searchsorted(v, points, side="right")]
-            for v, s in zip(ordered, share, strict=True)
+            s[np.searchsorted(v, points, side="right")] for v, s in zip(ordered, share, strict=True)
         ]
         largest = max(largest, float(np.abs(heights[1] - heights[0]).max()))
     return largest
