@@ -12,6 +12,8 @@ from engine.matching.propensity import PropensityModel, fit_propensity
 from tests import naive
 from tests.kernels.support import examples
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 METHODS = ["ml", "ridge", "firth"]
 SEEDS = st.integers(0, 2**32 - 1)
 

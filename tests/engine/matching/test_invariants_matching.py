@@ -16,6 +16,8 @@ from engine.errors import InputError
 from engine.match import match
 from tests.kernels.support import examples
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 CALIPER = {"caliper": "0.5 logit"}
 WITHOUT = {
     "largest": {},
