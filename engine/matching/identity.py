@@ -119,6 +119,9 @@ def _units(values: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.uint64]]:
     if pa.types.is_integer(array.type):
         return array, array.to_numpy(zero_copy_only=False).astype(np.int64).view(np.uint64)
     texts = array.cast(pa.large_string())
+    if pa.types.is_string_view(array.type):
+        # Polars hands out string views, which Arrow cannot gather.
+        array = texts
     offsets = np.frombuffer(texts.buffers()[1], dtype=np.int64)
     offsets = offsets[texts.offset : texts.offset + len(texts) + 1]
     data = texts.buffers()[2]
