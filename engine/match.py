@@ -26,6 +26,7 @@ from engine.matching.scoring import Scoring, score_rows
 from engine.matching.search import explore
 from engine.matching.selection import Match, select_matches
 from engine.matching.unmatched import profile_unmatched
+from engine.release.content import array_digest, content_digest
 from engine.release.folder import check_folder
 from engine.release.manifest import InputFacts, RunFacts
 from engine.release.pack import write_match
@@ -177,7 +178,7 @@ def match(
         with stages.stage("path") as tell:
             path = explore(rows, scoring, checked, balance, tell)
     with stages.stage("estimate"):
-        estimates = _estimates(source, outcomes, rows, sample)
+        estimates, seen = _estimates(source, outcomes, rows, sample)
     warnings = [*source.notes, *scoring.warnings, *_match_warnings(matched, scoring, checked)]
     results = assemble_results(
         rows,
@@ -199,8 +200,16 @@ def match(
                 source.n_rows, len(source.columns),
             )
         ]  # fmt: skip
-        plan = {**options, "outcome": [f"{o.column}:{o.type}" for o in outcomes]}
-        facts = RunFacts(plan, inputs, started, stages.seconds, numba.get_num_threads())
+        plan = {
+            **checked.as_given(),
+            "outcome": [f"{one.column}:{one.type}" for one in outcomes],
+            "interval": interval,
+            "replicates": replicates,
+        }
+        threads = numba.get_num_threads()
+        with stages.stage("digest"):
+            content = content_digest(rows, seen, source.notes, threads=threads)
+        facts = RunFacts(plan, inputs, content, started, stages.seconds, threads)
         write_match(out, results, tables, facts, progress=progress)
     return MatchResult(
         results,
@@ -266,11 +275,14 @@ def _require_columns(
 
 def _estimates(
     source: TableSource, outcomes: tuple[Outcome, ...], rows: Rows, sample: Sample
-) -> list[Estimate]:
-    return [
-        estimate_outcome(outcome, read_outcome(source, outcome, rows.identity), sample)
-        for outcome in outcomes
-    ]
+) -> tuple[list[Estimate], list[str]]:
+    """Estimate each outcome; also the digest of each, so that no two are held at once."""
+    estimates, digests = [], []
+    for outcome in outcomes:
+        values = read_outcome(source, outcome, rows.identity)
+        estimates.append(estimate_outcome(outcome, values, sample))
+        digests.append(array_digest(values))
+    return estimates, digests
 
 
 def _match_warnings(matched: Match, scoring: Scoring, options: MatchOptions) -> list[str]:
