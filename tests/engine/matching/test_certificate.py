@@ -341,3 +341,33 @@ def test_sound_windows_have_no_violation(windowed):
 )  # fmt: skip
 def test_wrong_windows_are_found(windowed, change, check):
     assert found(certify_windows(**{**windowed, **change(windowed)}))[check] >= 1
+
+
+@pytest.mark.parametrize("side", ["low", "high"])
+def test_every_window_that_is_one_too_wide_is_found(windowed, side):
+    low, high, pool = windowed["low"], windowed["high"], windowed["pool"]
+    wide = low > 0 if side == "low" else high < len(pool)
+    changed = {"low": low - wide} if side == "low" else {"high": high + wide}
+    seen = found(certify_windows(**{**windowed, **changed}))
+    # The row beyond the window is too far, or in another cell, or both.
+    both = seen["inside the caliper"] + seen.get("equal on exact columns", 0)
+    assert both >= np.count_nonzero(wide)
+
+
+@pytest.mark.parametrize("side", ["low", "high"])
+def test_every_window_that_is_one_too_narrow_is_found(windowed, side):
+    some = windowed["high"] > windowed["low"]
+    changed = {side: windowed[side] + (some if side == "low" else -1 * some)}
+    seen = found(certify_windows(**{**windowed, **changed}))
+    assert seen[LEFT_OUT] == np.count_nonzero(some)
+
+
+def test_a_partner_exactly_at_the_caliper_is_inside():
+    asked = problem([0.0, 0.5, -0.5, 0.75], [True, False, False, False], caliper=0.5)
+    windows = match_within_radius(asked)
+    sealed = certify_windows(
+        asked.score, asked.focal, None, windows.focal, windows.low, windows.high, windows.pool,
+        window_weights(windows), windows.total > 0, 0.5,
+    )  # fmt: skip
+    assert sealed.pairs_checked == 2
+    assert found(sealed) == {}
