@@ -11,7 +11,7 @@ from scipy import stats
 from engine.effects.estimates import estimate_outcome
 from engine.effects.outcome import Outcome
 from engine.effects.welch import describe_group, welch_difference
-from engine.matching.balance import Sample
+from engine.matching.terms import Sample
 from tests import naive
 from tests.kernels.support import examples
 
