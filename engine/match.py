@@ -16,8 +16,12 @@ import numba
 import numpy as np
 import pyarrow as pa
 
+from engine.effects.cautions import Support, assess_support, support_cautions
+from engine.effects.choice import IntervalName, choose_interval, parse_interval
 from engine.effects.estimates import Estimate, estimate_outcome
+from engine.effects.neighbourhoods import find_neighbourhoods
 from engine.effects.outcome import Outcome, parse_outcomes, read_outcome
+from engine.effects.sample import MatchedSample, matched_sample
 from engine.errors import UsageError
 from engine.matching.balance import Sample, assess_balance, assess_score
 from engine.matching.options import MatchOptions, check_options
@@ -148,7 +152,7 @@ def match(
     started = datetime.now(UTC)
     checked = _checked(options)
     outcomes = parse_outcomes(outcome)
-    _check_interval(interval, replicates)
+    named = parse_interval(interval, replicates)
     if out is not None:
         check_folder(out)
     stages = _Stages(progress)
@@ -176,9 +180,19 @@ def match(
     if checked.path:
         with stages.stage("path") as tell:
             path = explore(rows, scoring, checked, balance, tell)
-    with stages.stage("estimate"):
-        estimates = _estimates(source, outcomes, rows, sample)
-    warnings = [*source.notes, *scoring.warnings, *_match_warnings(matched, scoring, checked)]
+    estimates: list[Estimate] = []
+    support: Support | None = None
+    if outcomes:
+        with stages.stage("estimate"):
+            people = matched_sample(rows, scoring, matched, checked)
+            support = assess_support(people, checked.ratio)
+            estimates = _estimates(source, outcomes, rows, people, named)
+    warnings = [
+        *source.notes,
+        *scoring.warnings,
+        *_match_warnings(matched, scoring, checked),
+        *(() if support is None else support_cautions(support)),
+    ]
     results = assemble_results(
         rows,
         checked,
@@ -189,6 +203,7 @@ def match(
         unmatched,
         path,
         estimates,
+        support,
         warnings,
     )
     tables = match_tables(rows, checked, scoring, matched, sample)
@@ -227,21 +242,6 @@ def _checked(options: dict[str, Any]) -> MatchOptions:
     return check_options(**options)
 
 
-def _check_interval(interval: str, replicates: int) -> None:
-    if interval != "auto":
-        raise UsageError(
-            "that interval is not known",
-            rule="--interval is auto",
-            repair="Leave out --interval",
-        )
-    if replicates != 0:
-        raise UsageError(
-            "resampling is not part of this version",
-            rule="--replicates is 0",
-            repair="Leave out --replicates",
-        )
-
-
 def _require_columns(
     source: TableSource, options: MatchOptions, outcomes: tuple[Outcome, ...]
 ) -> None:
@@ -265,10 +265,20 @@ def _require_columns(
 
 
 def _estimates(
-    source: TableSource, outcomes: tuple[Outcome, ...], rows: Rows, sample: Sample
+    source: TableSource,
+    outcomes: tuple[Outcome, ...],
+    rows: Rows,
+    sample: MatchedSample,
+    interval: IntervalName,
 ) -> list[Estimate]:
+    """Open the outcomes, one after the other, and estimate the effect on each."""
+    for outcome in outcomes:
+        choose_interval(interval, sample, outcome.type)
+    near = find_neighbourhoods(sample)
     return [
-        estimate_outcome(outcome, read_outcome(source, outcome, rows.identity), sample)
+        estimate_outcome(
+            outcome, read_outcome(source, outcome, rows.identity), sample, near, interval
+        )
         for outcome in outcomes
     ]
 

@@ -33,7 +33,7 @@ Kernel = Literal["epanechnikov", "tricube"]
 # between calls. A walk costs about 0.2 microseconds; a Mahalanobis scan its whole window.
 _WALKS_PER_CALL = 500_000
 _SCANNED_PER_CALL = 100_000_000
-_KERNEL_SHAPES = {None: UNIFORM, "epanechnikov": EPANECHNIKOV, "tricube": TRICUBE}
+KERNEL_SHAPES = {None: UNIFORM, "epanechnikov": EPANECHNIKOV, "tricube": TRICUBE}
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -527,7 +527,7 @@ def match_within_radius(problem: Problem, kernel: Kernel | None = None) -> Windo
     """
     layout = _lay_out(problem)
     low, high = _windows(problem, layout)
-    shape = _KERNEL_SHAPES[kernel]
+    shape = KERNEL_SHAPES[kernel]
     scores = problem.score[layout.focal_rows]
     pool_score = layout.pool.score
     if shape == UNIFORM:

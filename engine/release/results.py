@@ -12,8 +12,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from engine.effects.cautions import Support
 from engine.effects.estimates import Estimate
-from engine.effects.welch import INTERVAL_METHOD
+from engine.effects.intervals import Interval
 from engine.matching.balance import (
     CLOSE,
     FAIR,
@@ -61,6 +62,7 @@ def assemble_results(
     unmatched: Sequence[UnmatchedRow],
     path: Sequence[PathPoint] | None,
     estimates: Sequence[Estimate],
+    support: Support | None,
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     """Return everything that results.json holds.
@@ -69,6 +71,8 @@ def assemble_results(
     ----------
     rows, options, scoring, match, balance, score_balance, unmatched, path, estimates
         Results of the rooms before.
+    support : Support or None
+        None where there is no outcome.
     warnings : sequence of str
         What the reader should know.
 
@@ -94,6 +98,7 @@ def assemble_results(
         },
         "unmatched": _unmatched(match, scoring, unmatched),
         "estimates": [_estimate(estimate, label) for estimate in estimates],
+        "support": None if support is None else _plain(asdict(support)),
         "path": None if path is None else [_plain(asdict(point)) for point in path],
         "keep_share": _keep_share(options, scoring, match),
         "sensitivity": None,
@@ -249,25 +254,62 @@ def _unmatched(match: Match, scoring: Scoring, profile: Sequence[UnmatchedRow]) 
     return {"n": lost, "profile": [_plain(asdict(row)) for row in profile]}
 
 
+def _interval(interval: Interval) -> dict[str, Any]:
+    return {
+        "method": interval.method,
+        "standard_error": _number(interval.standard_error),
+        "ci_low": _number(interval.low),
+        "ci_high": _number(interval.high),
+        "p_value": _p_value(interval.p_value),
+    }
+
+
+def _ratio(interval: Interval) -> dict[str, Any]:
+    return {
+        "measure": interval.method,
+        "ratio": _number(interval.estimate),
+        "standard_error_log": _number(interval.standard_error),
+        "ci_low": _number(interval.low),
+        "ci_high": _number(interval.high),
+        "p_value": _p_value(interval.p_value),
+    }
+
+
 def _estimate(estimate: Estimate, label: str) -> dict[str, Any]:
-    difference = estimate.difference
+    interval, form = estimate.interval, estimate.form
     return {
         "outcome": estimate.outcome.column,
         "type": estimate.outcome.type,
         "measure": estimate.measure,
-        "treated": _number(difference.treated.mean),
-        "comparison": _number(difference.comparison.mean),
-        "difference": _number(difference.difference),
-        "standard_error": _number(difference.standard_error),
-        "degrees_of_freedom": _number(difference.degrees_of_freedom),
-        "ci_low": _number(difference.ci_low),
-        "ci_high": _number(difference.ci_high),
-        "p_value": _p_value(difference.p_value),
-        "interval_method": INTERVAL_METHOD,
+        "treated": _number(estimate.treated.mean),
+        "comparison": _number(estimate.comparison.mean),
+        "difference": _number(interval.estimate),
+        "standard_error": _number(interval.standard_error),
+        "degrees_of_freedom": _number(interval.degrees_of_freedom),
+        "ci_low": _number(interval.low),
+        "ci_high": _number(interval.high),
+        "p_value": _p_value(interval.p_value),
+        "level": interval.level,
+        "interval_method": interval.method,
+        "interval_asked": estimate.choice.asked,
+        "interval_why": estimate.choice.why,
+        "refused": [asdict(refusal) for refusal in estimate.choice.refused],
+        "secondary": [_interval(other) for other in estimate.secondary],
+        "ratios": [_ratio(ratio) for ratio in estimate.ratios],
+        "adjusted": None
+        if estimate.adjusted is None
+        else {"difference": _number(estimate.adjusted.estimate), **_interval(estimate.adjusted)},
+        "adjusted_note": estimate.adjusted_note,
         "estimand_label": label,
-        "n_treated": difference.treated.n,
-        "n_comparison": difference.comparison.n,
-        "effective_comparison": _number(difference.comparison.effective),
+        "n_treated": estimate.treated.n,
+        "n_comparison": estimate.comparison.n,
+        "effective_comparison": _number(estimate.comparison.effective),
+        "expected_events": _number(estimate.expected_events),
+        "publishable": estimate.publishable,
+        "enough_events": estimate.enough_events,
+        "people": None if form is None else form.people,
+        "largest_person_share": None if form is None else _number(form.largest_share),
+        "cautions": list(estimate.cautions),
     }
 
 
