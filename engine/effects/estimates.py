@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.effects.adjusted import predict_without_service
 from engine.effects.cautions import LEAST_EVENTS, LEAST_EXPECTED, estimate_cautions
 from engine.effects.choice import (
     BY_DESIGN,
@@ -260,6 +261,41 @@ def _of_those_with_event(
     return form, wald(method, difference, variance, freedom, level)
 
 
+def _adjusted(
+    outcome: Outcome, values: Floats, sample: MatchedSample, near: Neighbourhoods, level: float
+) -> tuple[Interval | None, str]:
+    """The difference adjusted for the propensity terms, or why there is none."""
+    binary = outcome.type == "binary"
+    prediction = predict_without_service(sample, values, binary=binary)
+    if prediction is None:
+        return None, "There are too few people, or events, for a model of the outcome."
+    residual = values - prediction.values
+    if outcome.type == "time":
+        form, interval = _of_those_with_event(residual, sample, near, level)
+    else:
+        form = linear_form(sample, near, residual, shrink=binary)
+        arms = _arms(sample, residual)
+        freedom = _freedom(arms, form, form.n_focal, arms.partner_freedom)
+        interval = wald(
+            "", sample.sign * (arms.focal - arms.partner), form.variance, freedom, level
+        )
+    variance = prediction.inflation * interval.standard_error**2
+    adjusted = wald(
+        prediction.method, interval.estimate, variance, interval.degrees_of_freedom, level
+    )
+    if not binary or not np.isfinite(adjusted.low):
+        return adjusted, ""
+    plain = _arms(sample, values)
+    kept = plain.focal - sample.sign * adjusted.estimate
+    treated, comparison = _swap(
+        sample, ArmMean(plain.focal, form.n_focal), ArmMean(kept, plain.effective)
+    )
+    moved = mover_difference(
+        treated, comparison, variance, adjusted.degrees_of_freedom, level, prediction.method
+    )
+    return moved, ""
+
+
 def _as_named(
     choice: Choice, interval: Interval, form: LinearForm, others: tuple[Interval, ...], level: float
 ) -> tuple[Interval, tuple[Interval, ...]]:
@@ -331,6 +367,7 @@ def estimate_outcome(
         form, interval = _of_those_with_event(values, sample, near, level)
     else:
         form, interval, ratios = _of_everybody(outcome, values, sample, near, level)
+    adjusted, note = _adjusted(outcome, values, sample, near, level)
     exact = values if outcome.type == "binary" else None
     others = secondary_intervals(sample, form, interval.estimate, groups, exact, level)
     main, rest = _as_named(choice, interval, form, others, level)
@@ -339,8 +376,8 @@ def estimate_outcome(
     if not (publishable and enough):
         cautions.append(_too_few(expected, events))
     return Estimate(
-        outcome, _MEASURES[outcome.type], groups[1], groups[0], main, choice, rest, ratios, None,
-        "", form, expected, publishable, enough, tuple(cautions),
+        outcome, _MEASURES[outcome.type], groups[1], groups[0], main, choice, rest, ratios,
+        adjusted, note, form, expected, publishable, enough, tuple(cautions),
     )  # fmt: skip
 
 

@@ -126,12 +126,16 @@ def _search(
     return Neighbourhood(found, count)
 
 
-def find_neighbourhoods(sample: MatchedSample) -> Neighbourhoods:
+def find_neighbourhoods(
+    sample: MatchedSample, around_focal: int = AROUND_FOCAL, around_partner: int = AROUND_PARTNER
+) -> Neighbourhoods:
     """Find the local comparison groups of a match.
 
     Parameters
     ----------
     sample : MatchedSample
+    around_focal, around_partner : int
+        Neighbours of a focal row and of a partner.
 
     Returns
     -------
@@ -147,7 +151,7 @@ def find_neighbourhoods(sample: MatchedSample) -> Neighbourhoods:
     fallbacks = 0
     complete = True
     everywhere: _Pool | None = None
-    for rows, k in ((sample.focal, AROUND_FOCAL), (sample.partners, AROUND_PARTNER)):
+    for rows, k in ((sample.focal, around_focal), (sample.partners, around_partner)):
         near = _search(sample, pool, rows, sample.cell, k)
         lonely = np.flatnonzero(near.count < 2)
         if len(lonely) and sample.cell is not None:
