@@ -21,7 +21,10 @@ from engine.effects.choice import IntervalName, choose_interval, parse_interval
 from engine.effects.estimates import Estimate, estimate_outcome
 from engine.effects.neighbourhoods import find_neighbourhoods
 from engine.effects.outcome import Outcome, parse_outcomes, read_outcome
-from engine.effects.sample import MatchedSample, matched_sample
+from engine.effects.sample import matched_sample
+from engine.effects.sensitivity.assess import Sensitivity, assess_placebo, assess_sensitivity
+from engine.effects.sensitivity.placebo import Placebo
+from engine.effects.sensitivity.reorder import DEFAULT_ORDERS, MOST_ROWS
 from engine.errors import UsageError
 from engine.matching.balance import Sample, assess_balance, assess_score
 from engine.matching.options import MatchOptions, check_options
@@ -108,6 +111,8 @@ def match(
     outcome: str | tuple[str, ...] | list[str] = (),
     interval: str = "auto",
     replicates: int = 0,
+    placebo: str | tuple[str, ...] | list[str] = (),
+    orders: int | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
     **options: Any,
@@ -120,10 +125,16 @@ def match(
         csv, Parquet, Arrow or Feather file, or a table of pandas, polars, pyarrow or DuckDB.
     outcome : str or sequence of str
         ``COLUMN:binary``, ``COLUMN:count`` or ``COLUMN:time``; opened after the balance is settled.
-    interval : {'auto'}
-        How intervals are made.
+    interval : str
+        ``auto`` lets the design of the match decide; see docs/intervals.md for the others. One
+        that is wrong for the match is refused with the reason.
     replicates : int
-        Replicates of resampling; must be 0 until resampling is part of the product.
+        Replicates of resampling beside the interval of the design; 0 for none.
+    placebo : str or sequence of str
+        Columns like ``outcome`` that were known before anybody took part: the match must find no
+        effect on them.
+    orders : int, optional
+        Matches in other orders for the instability band; by default 20 for up to 100,000 rows.
     out : path, optional
         Folder for the files of the match.
     progress : callable, optional
@@ -152,13 +163,15 @@ def match(
     started = datetime.now(UTC)
     checked = _checked(options)
     outcomes = parse_outcomes(outcome)
+    placebos = parse_outcomes(placebo)
+    _check_placebos(placebos, checked)
     named = parse_interval(interval, replicates)
     if out is not None:
         check_folder(out)
     stages = _Stages(progress)
     with stages.stage("read") as tell:
         source = open_table(table)
-        _require_columns(source, checked, outcomes)
+        _require_columns(source, checked, (*outcomes, *placebos))
         rows = read_rows(source, checked, tell)
     with stages.stage("score"):
         scoring = score_rows(rows, checked)
@@ -180,18 +193,15 @@ def match(
     if checked.path:
         with stages.stage("path") as tell:
             path = explore(rows, scoring, checked, balance, tell)
-    estimates: list[Estimate] = []
-    support: Support | None = None
-    if outcomes:
-        with stages.stage("estimate"):
-            people = matched_sample(rows, scoring, matched, checked)
-            support = assess_support(people, checked.ratio)
-            estimates = _estimates(source, outcomes, rows, people, named)
+    with stages.stage("estimate") as tell:
+        effects = _estimate(
+            source, outcomes, placebos, rows, scoring, matched, checked, named, orders, tell
+        )
     warnings = [
         *source.notes,
         *scoring.warnings,
         *_match_warnings(matched, scoring, checked),
-        *(() if support is None else support_cautions(support)),
+        *(() if effects.support is None else support_cautions(effects.support)),
     ]
     results = assemble_results(
         rows,
@@ -202,8 +212,10 @@ def match(
         score_balance,
         unmatched,
         path,
-        estimates,
-        support,
+        effects.estimates,
+        effects.sensitivity,
+        effects.placebos,
+        effects.support,
         warnings,
     )
     tables = match_tables(rows, checked, scoring, matched, sample)
@@ -242,6 +254,17 @@ def _checked(options: dict[str, Any]) -> MatchOptions:
     return check_options(**options)
 
 
+def _check_placebos(placebos: tuple[Outcome, ...], options: MatchOptions) -> None:
+    matched_on = {*options.covariates, *options.exact}
+    for placebo in placebos:
+        if placebo.column in matched_on:
+            raise UsageError(
+                f"the placebo outcome '{placebo.column}' is a column that the match is made on",
+                rule="balance on a covariate is what the match made, not what it proves",
+                repair="Name something known before taking part that is not a covariate",
+            )
+
+
 def _require_columns(
     source: TableSource, options: MatchOptions, outcomes: tuple[Outcome, ...]
 ) -> None:
@@ -264,23 +287,51 @@ def _require_columns(
                 require_column(source, name, role)
 
 
-def _estimates(
+@dataclass(frozen=True)
+class _Effects:
+    """All that is estimated once the outcomes are open."""
+
+    estimates: tuple[Estimate, ...] = ()
+    sensitivity: tuple[Sensitivity, ...] = ()
+    placebos: tuple[Placebo, ...] = ()
+    support: Support | None = None
+
+
+def _estimate(
     source: TableSource,
     outcomes: tuple[Outcome, ...],
+    placebos: tuple[Outcome, ...],
     rows: Rows,
-    sample: MatchedSample,
+    scoring: Scoring,
+    matched: Match,
+    options: MatchOptions,
     interval: IntervalName,
-) -> list[Estimate]:
+    orders: int | None,
+    progress: Callable[[float], None],
+) -> _Effects:
     """Open the outcomes, one after the other, and estimate the effect on each."""
+    if not outcomes and not placebos:
+        return _Effects()
+    sample = matched_sample(rows, scoring, matched, options)
     for outcome in outcomes:
         choose_interval(interval, sample, outcome.type)
     near = find_neighbourhoods(sample)
-    return [
-        estimate_outcome(
-            outcome, read_outcome(source, outcome, rows.identity), sample, near, interval
+    if orders is None:
+        orders = DEFAULT_ORDERS if rows.n_rows <= MOST_ROWS else 0
+    estimates, sensitivity = [], []
+    for number, outcome in enumerate(outcomes):
+        values = read_outcome(source, outcome, rows.identity)
+        estimates.append(estimate_outcome(outcome, values, sample, near, interval))
+        sensitivity.append(
+            assess_sensitivity(estimates[-1], values, sample, rows, scoring, options, orders)
         )
-        for outcome in outcomes
-    ]
+        progress((number + 1) / (len(outcomes) + len(placebos)))
+    found = tuple(
+        assess_placebo(placebo, read_outcome(source, placebo, rows.identity), sample, near)
+        for placebo in placebos
+    )
+    support = assess_support(sample, options.ratio)
+    return _Effects(tuple(estimates), tuple(sensitivity), found, support)
 
 
 def _match_warnings(matched: Match, scoring: Scoring, options: MatchOptions) -> list[str]:

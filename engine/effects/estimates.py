@@ -177,24 +177,22 @@ def _ratio(
 
 def _of_everybody(
     outcome: Outcome, values: Floats, sample: MatchedSample, near: Neighbourhoods, level: float
-) -> tuple[LinearForm, Interval, tuple[Interval, ...]]:
-    """Linear form, interval and ratios of a measure over everybody in the match."""
+) -> tuple[LinearForm, Interval]:
+    """Linear form and interval of a measure over everybody in the match."""
     binary = outcome.type == "binary"
     form = linear_form(sample, near, values, shrink=binary)
     arms = _arms(sample, values)
     freedom = _freedom(arms, form, form.n_focal, arms.partner_freedom)
     difference = sample.sign * (arms.focal - arms.partner)
-    kinds = ("risk ratio", "odds ratio") if binary else ("rate ratio",)
-    ratios = tuple(_ratio(sample, near, values, arms, freedom, kind, level) for kind in kinds)
     if not binary:
-        return form, wald(BY_DESIGN["count"], difference, form.variance, freedom, level), ratios
+        return form, wald(BY_DESIGN["count"], difference, form.variance, freedom, level)
     treated, comparison = _swap(
         sample, ArmMean(arms.focal, form.n_focal), ArmMean(arms.partner, arms.effective)
     )
     interval = mover_difference(
         treated, comparison, form.variance, freedom, level, BY_DESIGN["binary"]
     )
-    return form, interval, ratios
+    return form, interval
 
 
 def linearised(
@@ -311,6 +309,25 @@ def _as_named(
     return chosen, (interval, *(other for other in others if other is not chosen))
 
 
+def difference_interval(
+    outcome: Outcome,
+    values: Floats,
+    sample: MatchedSample,
+    near: Neighbourhoods,
+    level: float = 0.95,
+) -> tuple[LinearForm, Interval]:
+    """Return the linear form of a difference and the interval of the design.
+
+    Parameters
+    ----------
+    outcome, values, sample, near, level
+        As for :func:`estimate_outcome`; at least two focal rows, complete neighbourhoods.
+    """
+    if outcome.type == "time":
+        return _of_those_with_event(values, sample, near, level)
+    return _of_everybody(outcome, values, sample, near, level)
+
+
 def estimate_outcome(
     outcome: Outcome,
     values: Floats,
@@ -362,11 +379,15 @@ def estimate_outcome(
             "the match is too small", None, expected, False, False,
             ("The match is too small for an interval.",),
         )  # fmt: skip
+    form, interval = difference_interval(outcome, values, sample, near, level)
     ratios: tuple[Interval, ...] = ()
-    if outcome.type == "time":
-        form, interval = _of_those_with_event(values, sample, near, level)
-    else:
-        form, interval, ratios = _of_everybody(outcome, values, sample, near, level)
+    if outcome.type != "time":
+        arms = _arms(sample, values)
+        kinds = ("risk ratio", "odds ratio") if outcome.type == "binary" else ("rate ratio",)
+        ratios = tuple(
+            _ratio(sample, near, values, arms, interval.degrees_of_freedom, kind, level)
+            for kind in kinds
+        )
     adjusted, note = _adjusted(outcome, values, sample, near, level)
     exact = values if outcome.type == "binary" else None
     others = secondary_intervals(sample, form, interval.estimate, groups, exact, level)

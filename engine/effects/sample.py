@@ -5,7 +5,7 @@ comparison people for the ATC) and partners. The two sides differ by a sign only
 an effect is reported.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,6 +145,17 @@ def _listed(pairing: Pairing) -> tuple[Integers, Sets]:
     kept = size > 0
     indptr = np.concatenate(([0], np.cumsum(size[kept]))).astype(np.int64)
     return pairing.focal[kept], Sets(indptr, pairing.partner, pairing.share)
+
+
+def with_pairing(sample: MatchedSample, pairing: Pairing) -> MatchedSample:
+    """Return the sample with other sets from the same rows."""
+    focal, sets = _listed(pairing)
+    n = sample.n_rows
+    weight, squared = np.zeros(n), np.zeros(n)
+    weight += np.bincount(sets.partner, weights=sets.share, minlength=n)
+    squared += np.bincount(sets.partner, weights=sets.share * sets.share, minlength=n)
+    weight[focal] = 1.0
+    return replace(sample, focal=focal, weight=weight, squared_share=squared, sets=sets)
 
 
 def matched_sample(

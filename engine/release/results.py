@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from engine.effects.cautions import Support
 from engine.effects.estimates import Estimate
 from engine.effects.intervals import Interval
+from engine.effects.sensitivity.assess import Sensitivity
+from engine.effects.sensitivity.placebo import Placebo
 from engine.matching.balance import (
     CLOSE,
     FAIR,
@@ -30,19 +32,15 @@ from engine.matching.scoring import Scoring
 from engine.matching.search import PathPoint
 from engine.matching.selection import Match, partners_in_windows
 from engine.matching.unmatched import UnmatchedRow
+from engine.release.plain import number, plain
+from engine.release.sensitivity import headline_sensitivity, sensitivity_results
 
 _P_VALUE_DIGITS = 12
 
 
-def _number(value: float) -> float | None:
-    """A finite number, or None."""
-    value = float(value)
-    return value if np.isfinite(value) else None
-
-
 def _p_value(value: float) -> float | None:
     """A p-value to 12 significant digits: its last bits hang on the system's mathematics."""
-    return _number(float(f"{value:.{_P_VALUE_DIGITS}g}")) if np.isfinite(value) else None
+    return number(float(f"{value:.{_P_VALUE_DIGITS}g}")) if np.isfinite(value) else None
 
 
 def estimand_label(match: Match, scoring: Scoring, options: MatchOptions) -> str:
@@ -62,6 +60,8 @@ def assemble_results(
     unmatched: Sequence[UnmatchedRow],
     path: Sequence[PathPoint] | None,
     estimates: Sequence[Estimate],
+    sensitivity: Sequence[Sensitivity],
+    placebos: Sequence[Placebo],
     support: Support | None,
     warnings: Sequence[str],
 ) -> dict[str, Any]:
@@ -97,19 +97,17 @@ def assemble_results(
             "comparison_after": [float(value) for value in score_balance.comparison_after],
         },
         "unmatched": _unmatched(match, scoring, unmatched),
-        "estimates": [_estimate(estimate, label) for estimate in estimates],
-        "support": None if support is None else _plain(asdict(support)),
-        "path": None if path is None else [_plain(asdict(point)) for point in path],
+        "estimates": [
+            _estimate(estimate, label) | {"sensitivity": sensitivity_results(own)}
+            for estimate, own in zip(estimates, sensitivity, strict=True)
+        ],
+        "placebos": [plain(asdict(placebo)) for placebo in placebos],
+        "support": None if support is None else plain(asdict(support)),
+        "path": None if path is None else [plain(asdict(point)) for point in path],
         "keep_share": _keep_share(options, scoring, match),
-        "sensitivity": None,
+        "sensitivity": headline_sensitivity(sensitivity),
         "certificate": asdict(match.certificate) | {"checks": _checks(match)},
         "warnings": list(warnings),
-    }
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: _number(value) if isinstance(value, float) else value for key, value in values.items()
     }
 
 
@@ -125,8 +123,8 @@ def _design(options: MatchOptions, scoring: Scoring, rows: Rows, label: str) -> 
             if options.caliper is not None
             else f"smallest that keeps {options.keep_share:g}",
             "scale": options.caliper.scale if options.caliper is not None else "logit",
-            "width_logit": _number(scoring.width_logit),
-            "widest_probability_gap": _number(scoring.widest_gap),
+            "width_logit": number(scoring.width_logit),
+            "widest_probability_gap": number(scoring.widest_gap),
         }
     without = not options.replace
     return {
@@ -138,7 +136,7 @@ def _design(options: MatchOptions, scoring: Scoring, rows: Rows, label: str) -> 
         "anti_exact": list(options.anti_exact),
         "caliper": caliper,
         "covariate_calipers": [
-            {"column": limit.column, "given": limit.given, "width": _number(width)}
+            {"column": limit.column, "given": limit.given, "width": number(width)}
             for limit, width in zip(options.covariate_caliper, rows.width, strict=True)
         ],
         "mahalanobis": list(options.mahalanobis),
@@ -182,7 +180,7 @@ def _counts(rows: Rows, options: MatchOptions, scoring: Scoring, match: Match) -
         "treated_matched": matched,
         "treated_unmatched": int(np.count_nonzero(focal)) - matched,
         "comparison_used": len(partners),
-        "effective_comparison": _number(effective_size(partners)),
+        "effective_comparison": number(effective_size(partners)),
         "maximum_matchable": match.maximum_matchable,
         "pairs": match.n_pairs,
     }
@@ -193,19 +191,19 @@ def _propensity(model: PropensityModel) -> dict[str, Any]:
         "terms": [
             {
                 "name": term.name,
-                "coefficient": _number(term.coefficient),
-                "standard_error": _number(term.standard_error),
+                "coefficient": number(term.coefficient),
+                "standard_error": number(term.standard_error),
             }
             for term in model.terms
         ],
         "iterations": model.iterations,
         "converged": model.converged,
-        "deviance": _number(model.deviance),
-        "null_deviance": _number(model.null_deviance),
-        "scaled_gradient": _number(model.scaled_gradient),
-        "condition_number": _number(model.condition_number),
-        "largest_coefficient": _number(model.largest_coefficient),
-        "treated_per_parameter": _number(model.treated_per_parameter),
+        "deviance": number(model.deviance),
+        "null_deviance": number(model.null_deviance),
+        "scaled_gradient": number(model.scaled_gradient),
+        "condition_number": number(model.condition_number),
+        "largest_coefficient": number(model.largest_coefficient),
+        "treated_per_parameter": number(model.treated_per_parameter),
         "method": model.method,
         "dropped": [asdict(term) for term in model.dropped],
         "separation": [asdict(item) for item in model.separation],
@@ -213,7 +211,7 @@ def _propensity(model: PropensityModel) -> dict[str, Any]:
 
 
 def _balance_row(row: BalanceRow) -> dict[str, Any]:
-    return _plain(asdict(row))
+    return plain(asdict(row))
 
 
 def _largest(values: Sequence[tuple[str, float]]) -> tuple[str | None, float | None]:
@@ -240,26 +238,26 @@ def _balance_summary(
         "largest_smd_before": largest_before,
         "largest_smd_after": largest_after,
         "largest_smd_after_name": name_after,
-        "rubin_b_before": _number(score.rubin_b_before),
-        "rubin_b_after": _number(score.rubin_b_after),
-        "rubin_r_before": _number(score.rubin_r_before),
-        "rubin_r_after": _number(score.rubin_r_after),
-        "auc_before": _number(score.auc_before),
-        "auc_after": _number(score.auc_after),
+        "rubin_b_before": number(score.rubin_b_before),
+        "rubin_b_after": number(score.rubin_b_after),
+        "rubin_r_before": number(score.rubin_r_before),
+        "rubin_r_after": number(score.rubin_r_after),
+        "auc_before": number(score.auc_before),
+        "auc_after": number(score.auc_after),
     }
 
 
 def _unmatched(match: Match, scoring: Scoring, profile: Sequence[UnmatchedRow]) -> dict[str, Any]:
     lost = int(np.count_nonzero(scoring.problem.focal & ~match.matched))
-    return {"n": lost, "profile": [_plain(asdict(row)) for row in profile]}
+    return {"n": lost, "profile": [plain(asdict(row)) for row in profile]}
 
 
 def _interval(interval: Interval) -> dict[str, Any]:
     return {
         "method": interval.method,
-        "standard_error": _number(interval.standard_error),
-        "ci_low": _number(interval.low),
-        "ci_high": _number(interval.high),
+        "standard_error": number(interval.standard_error),
+        "ci_low": number(interval.low),
+        "ci_high": number(interval.high),
         "p_value": _p_value(interval.p_value),
     }
 
@@ -267,10 +265,10 @@ def _interval(interval: Interval) -> dict[str, Any]:
 def _ratio(interval: Interval) -> dict[str, Any]:
     return {
         "measure": interval.method,
-        "ratio": _number(interval.estimate),
-        "standard_error_log": _number(interval.standard_error),
-        "ci_low": _number(interval.low),
-        "ci_high": _number(interval.high),
+        "ratio": number(interval.estimate),
+        "standard_error_log": number(interval.standard_error),
+        "ci_low": number(interval.low),
+        "ci_high": number(interval.high),
         "p_value": _p_value(interval.p_value),
     }
 
@@ -281,13 +279,13 @@ def _estimate(estimate: Estimate, label: str) -> dict[str, Any]:
         "outcome": estimate.outcome.column,
         "type": estimate.outcome.type,
         "measure": estimate.measure,
-        "treated": _number(estimate.treated.mean),
-        "comparison": _number(estimate.comparison.mean),
-        "difference": _number(interval.estimate),
-        "standard_error": _number(interval.standard_error),
-        "degrees_of_freedom": _number(interval.degrees_of_freedom),
-        "ci_low": _number(interval.low),
-        "ci_high": _number(interval.high),
+        "treated": number(estimate.treated.mean),
+        "comparison": number(estimate.comparison.mean),
+        "difference": number(interval.estimate),
+        "standard_error": number(interval.standard_error),
+        "degrees_of_freedom": number(interval.degrees_of_freedom),
+        "ci_low": number(interval.low),
+        "ci_high": number(interval.high),
         "p_value": _p_value(interval.p_value),
         "level": interval.level,
         "interval_method": interval.method,
@@ -298,17 +296,17 @@ def _estimate(estimate: Estimate, label: str) -> dict[str, Any]:
         "ratios": [_ratio(ratio) for ratio in estimate.ratios],
         "adjusted": None
         if estimate.adjusted is None
-        else {"difference": _number(estimate.adjusted.estimate), **_interval(estimate.adjusted)},
+        else {"difference": number(estimate.adjusted.estimate), **_interval(estimate.adjusted)},
         "adjusted_note": estimate.adjusted_note,
         "estimand_label": label,
         "n_treated": estimate.treated.n,
         "n_comparison": estimate.comparison.n,
-        "effective_comparison": _number(estimate.comparison.effective),
-        "expected_events": _number(estimate.expected_events),
+        "effective_comparison": number(estimate.comparison.effective),
+        "expected_events": number(estimate.expected_events),
         "publishable": estimate.publishable,
         "enough_events": estimate.enough_events,
         "people": None if form is None else form.people,
-        "largest_person_share": None if form is None else _number(form.largest_share),
+        "largest_person_share": None if form is None else number(form.largest_share),
         "cautions": list(estimate.cautions),
     }
 
@@ -318,8 +316,8 @@ def _keep_share(options: MatchOptions, scoring: Scoring, match: Match) -> dict[s
         return None
     return {
         "share": options.keep_share,
-        "caliper_width_logit": _number(scoring.width),
-        "caliper_sd_logit": _number(scoring.width / scoring.sd_logit)
+        "caliper_width_logit": number(scoring.width),
+        "caliper_sd_logit": number(scoring.width / scoring.sd_logit)
         if scoring.sd_logit > 0
         else None,
         "treated_matched": int(np.count_nonzero(match.matched)),
