@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -385,8 +386,10 @@ def _run(
         typer.echo(summary(result.results), nl=False)
     if not quiet:
         if not as_json:  # in JSON they are part of the result
+            from cli.summary import message
+
             for warning in result.results.get("warnings", []):
-                typer.echo(f"Note: {warning}", err=True)
+                typer.echo(message(f"Note: {warning}", sys.stderr), err=True)
         if out is not None:
             typer.echo(f"Written to {out}; the page is {out / 'report.html'}.", err=True)
 

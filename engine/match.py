@@ -15,24 +15,21 @@ from typing import Any
 import numba
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from engine.effects.cautions import Support, assess_support, support_cautions
-from engine.effects.choice import IntervalName, choose_interval, parse_interval
-from engine.effects.estimates import Estimate, estimate_outcome
-from engine.effects.neighbourhoods import find_neighbourhoods
+from engine.effects.cautions import support_cautions
+from engine.effects.choice import parse_interval
+from engine.effects.opened import Asked, estimate_effects
 from engine.effects.outcome import Outcome, parse_outcomes, read_outcome
-from engine.effects.sample import matched_sample
-from engine.effects.sensitivity.assess import Sensitivity, assess_placebo, assess_sensitivity
-from engine.effects.sensitivity.placebo import Placebo
-from engine.effects.sensitivity.reorder import DEFAULT_ORDERS, MOST_ROWS
 from engine.errors import UsageError
 from engine.matching.balance import Sample, assess_balance, assess_score
 from engine.matching.options import MatchOptions, check_options
-from engine.matching.rows import Rows, read_rows
+from engine.matching.rows import read_rows
 from engine.matching.scoring import Scoring, score_rows
 from engine.matching.search import explore
 from engine.matching.selection import Match, select_matches
 from engine.matching.unmatched import profile_unmatched
+from engine.release.content import array_digest, content_digest
 from engine.release.folder import check_folder
 from engine.release.manifest import InputFacts, RunFacts
 from engine.release.pack import write_match
@@ -45,7 +42,7 @@ Progress = Callable[[str, float], None]
 _HEAVY_REUSE = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MatchResult:
     """A finished match.
 
@@ -72,6 +69,15 @@ class MatchResult:
     weights: pa.Table
     scores: pa.Table
     balance: pa.Table
+
+    def __repr__(self) -> str:
+        """Return one line of counts: a prompt must not print the ids of everybody."""
+        counts, certificate = self.results["counts"], self.results["certificate"]
+        focal = "treated" if counts["focal"] == "treated" else "comparison_pool"
+        return (
+            f"MatchResult({counts['treated_matched']:,} of {counts[focal]:,} "
+            f"{counts['focal']} people matched, {certificate['violations']:,} violations)"
+        )
 
     def _repr_html_(self) -> str:
         """Return a short table for notebooks."""
@@ -162,16 +168,20 @@ def match(
     """
     started = datetime.now(UTC)
     checked = _checked(options)
-    outcomes = parse_outcomes(outcome)
-    placebos = parse_outcomes(placebo)
-    _check_placebos(placebos, checked)
-    named = parse_interval(interval, replicates)
+    asked = Asked(
+        parse_outcomes(outcome),
+        parse_outcomes(placebo),
+        parse_interval(interval, replicates),
+        replicates,
+        orders,
+    )
+    _check_placebos(asked.placebos, checked)
     if out is not None:
         check_folder(out)
     stages = _Stages(progress)
     with stages.stage("read") as tell:
         source = open_table(table)
-        _require_columns(source, checked, (*outcomes, *placebos))
+        _require_columns(source, checked, (*asked.outcomes, *asked.placebos))
         rows = read_rows(source, checked, tell)
     with stages.stage("score"):
         scoring = score_rows(rows, checked)
@@ -194,9 +204,14 @@ def match(
         with stages.stage("path") as tell:
             path = explore(rows, scoring, checked, balance, tell)
     with stages.stage("estimate") as tell:
-        effects = _estimate(
-            source, outcomes, placebos, rows, scoring, matched, checked, named, orders, tell
-        )
+        seen: list[str] = []
+
+        def read(outcome: Outcome) -> NDArray[np.float64]:
+            values = read_outcome(source, outcome, rows.identity)
+            seen.append(array_digest(values))
+            return values
+
+        effects = estimate_effects(asked, read, rows, scoring, matched, checked, tell)
     warnings = [
         *source.notes,
         *scoring.warnings,
@@ -212,10 +227,7 @@ def match(
         score_balance,
         unmatched,
         path,
-        effects.estimates,
-        effects.sensitivity,
-        effects.placebos,
-        effects.support,
+        effects,
         warnings,
     )
     tables = match_tables(rows, checked, scoring, matched, sample)
@@ -226,8 +238,18 @@ def match(
                 source.n_rows, len(source.columns),
             )
         ]  # fmt: skip
-        plan = {**options, "outcome": [f"{o.column}:{o.type}" for o in outcomes]}
-        facts = RunFacts(plan, inputs, started, stages.seconds, numba.get_num_threads())
+        plan = {
+            **checked.as_given(),
+            "outcome": [f"{one.column}:{one.type}" for one in asked.outcomes],
+            "interval": interval,
+            "replicates": replicates,
+            "placebo": [f"{one.column}:{one.type}" for one in asked.placebos],
+            "orders": orders,
+        }
+        threads = numba.get_num_threads()
+        with stages.stage("digest"):
+            content = content_digest(rows, seen, source.notes, threads=threads)
+        facts = RunFacts(plan, inputs, content, started, stages.seconds, threads)
         write_match(out, results, tables, facts, progress=progress)
     return MatchResult(
         results,
@@ -287,53 +309,6 @@ def _require_columns(
                 require_column(source, name, role)
 
 
-@dataclass(frozen=True)
-class _Effects:
-    """All that is estimated once the outcomes are open."""
-
-    estimates: tuple[Estimate, ...] = ()
-    sensitivity: tuple[Sensitivity, ...] = ()
-    placebos: tuple[Placebo, ...] = ()
-    support: Support | None = None
-
-
-def _estimate(
-    source: TableSource,
-    outcomes: tuple[Outcome, ...],
-    placebos: tuple[Outcome, ...],
-    rows: Rows,
-    scoring: Scoring,
-    matched: Match,
-    options: MatchOptions,
-    interval: IntervalName,
-    orders: int | None,
-    progress: Callable[[float], None],
-) -> _Effects:
-    """Open the outcomes, one after the other, and estimate the effect on each."""
-    if not outcomes and not placebos:
-        return _Effects()
-    sample = matched_sample(rows, scoring, matched, options)
-    for outcome in outcomes:
-        choose_interval(interval, sample, outcome.type)
-    near = find_neighbourhoods(sample)
-    if orders is None:
-        orders = DEFAULT_ORDERS if rows.n_rows <= MOST_ROWS else 0
-    estimates, sensitivity = [], []
-    for number, outcome in enumerate(outcomes):
-        values = read_outcome(source, outcome, rows.identity)
-        estimates.append(estimate_outcome(outcome, values, sample, near, interval))
-        sensitivity.append(
-            assess_sensitivity(estimates[-1], values, sample, rows, scoring, options, orders)
-        )
-        progress((number + 1) / (len(outcomes) + len(placebos)))
-    found = tuple(
-        assess_placebo(placebo, read_outcome(source, placebo, rows.identity), sample, near)
-        for placebo in placebos
-    )
-    support = assess_support(sample, options.ratio)
-    return _Effects(tuple(estimates), tuple(sensitivity), found, support)
-
-
 def _match_warnings(matched: Match, scoring: Scoring, options: MatchOptions) -> list[str]:
     """What a careful reader of the match would point out."""
     notes = []
@@ -359,7 +334,7 @@ def _match_warnings(matched: Match, scoring: Scoring, options: MatchOptions) -> 
         )
     if options.caliper is None and options.keep_share is None and not options.exact:
         notes.append(
-            "No caliper was set: every treated person is matched, however far away the nearest "
-            "partner is. Look at the balance, and consider --caliper '0.2 sd-logit'."
+            "No caliper was set, so a match counts however far away the nearest partner is. Look "
+            "at the balance, and consider --caliper '0.2 sd-logit'."
         )
     return notes

@@ -12,11 +12,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from engine.effects.cautions import Support
 from engine.effects.estimates import Estimate
 from engine.effects.intervals import Interval
-from engine.effects.sensitivity.assess import Sensitivity
-from engine.effects.sensitivity.placebo import Placebo
+from engine.effects.opened import Effects
 from engine.matching.balance import (
     CLOSE,
     FAIR,
@@ -59,20 +57,15 @@ def assemble_results(
     score_balance: ScoreBalance,
     unmatched: Sequence[UnmatchedRow],
     path: Sequence[PathPoint] | None,
-    estimates: Sequence[Estimate],
-    sensitivity: Sequence[Sensitivity],
-    placebos: Sequence[Placebo],
-    support: Support | None,
+    effects: Effects,
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     """Return everything that results.json holds.
 
     Parameters
     ----------
-    rows, options, scoring, match, balance, score_balance, unmatched, path, estimates
+    rows, options, scoring, match, balance, score_balance, unmatched, path, effects
         Results of the rooms before.
-    support : Support or None
-        None where there is no outcome.
     warnings : sequence of str
         What the reader should know.
 
@@ -99,13 +92,13 @@ def assemble_results(
         "unmatched": _unmatched(match, scoring, unmatched),
         "estimates": [
             _estimate(estimate, label) | {"sensitivity": sensitivity_results(own)}
-            for estimate, own in zip(estimates, sensitivity, strict=True)
+            for estimate, own in zip(effects.estimates, effects.sensitivity, strict=True)
         ],
-        "placebos": [plain(asdict(placebo)) for placebo in placebos],
-        "support": None if support is None else plain(asdict(support)),
+        "placebos": [plain(asdict(placebo)) for placebo in effects.placebos],
+        "support": None if effects.support is None else plain(asdict(effects.support)),
         "path": None if path is None else [plain(asdict(point)) for point in path],
         "keep_share": _keep_share(options, scoring, match),
-        "sensitivity": headline_sensitivity(sensitivity),
+        "sensitivity": headline_sensitivity(effects.sensitivity),
         "certificate": asdict(match.certificate) | {"checks": _checks(match)},
         "warnings": list(warnings),
     }
@@ -164,7 +157,7 @@ def _design(options: MatchOptions, scoring: Scoring, rows: Rows, label: str) -> 
 
 
 def _counts(rows: Rows, options: MatchOptions, scoring: Scoring, match: Match) -> dict[str, Any]:
-    focal = scoring.problem.focal
+    focal, eligible = scoring.problem.focal, scoring.problem.eligible
     partners = match.weight[~focal]
     partners = partners[partners > 0]
     matched = int(np.count_nonzero(match.matched))
@@ -179,6 +172,8 @@ def _counts(rows: Rows, options: MatchOptions, scoring: Scoring, match: Match) -
         "comparison_without_treated_level": int(np.count_nonzero(left_out)),
         "treated_matched": matched,
         "treated_unmatched": int(np.count_nonzero(focal)) - matched,
+        "no_partner": int(np.count_nonzero(focal & eligible & ~match.matched)),
+        "not_chosen": int(np.count_nonzero(~focal & eligible)) - len(partners),
         "comparison_used": len(partners),
         "effective_comparison": number(effective_size(partners)),
         "maximum_matchable": match.maximum_matchable,

@@ -2,6 +2,7 @@
 
 import errno
 import inspect
+import io
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ from cli import main as cli_main
 from cli.boundary import incident
 from cli.match import match as match_command
 from cli.progress import progress_bar
-from cli.summary import summary
+from cli.summary import message, summary
 from engine.errors import BusyError, InputError
 from engine.match import match as match_table
 from engine.matching.options import check_options
@@ -96,7 +97,7 @@ def test_results_go_to_stdout_and_notes_to_stderr(engine):
     result = justice(*MATCH, "--outcome", "returned:binary")
 
     assert result.exit_code == 0
-    assert "671 (1 without a match)" in result.stdout
+    assert "671 of 672 treated (1 without a match)" in result.stdout
     assert "-0.1000" in result.stdout
     assert "welch-kish (not design-based)" in result.stdout
     assert "one thing to know" not in result.stdout
@@ -271,6 +272,54 @@ def test_summary_copes_with_what_is_not_defined():
         },
     }
     assert "Largest SMD" in summary(bare)
+
+
+def test_summary_fits_a_terminal_of_80_columns_whatever_the_names():
+    first = RESULTS["estimates"][0]
+    names = ["reoffended within twelve months of the index date", "x"]
+    long = {
+        **RESULTS,
+        "balance_summary": {
+            **RESULTS["balance_summary"],
+            "largest_smd_after_name": "number of convictions of the group of offences " * 3,
+        },
+        "estimates": [first | {"outcome": name, "ci_high": -1234.5} for name in names],
+    }
+    text = summary(long)
+    lines = text.splitlines()
+
+    assert max(map(len, lines)) <= 80
+    assert " ".join(text.split()).count("number of convictions of the group of offences") == 3
+    above = lines.index(names[0])
+    assert lines[above + 1].split()[:3] == ["0.4000", "0.5000", "-0.1000"]
+    assert "-0.1500 to -1,234.5000" in text
+    assert "returned  " in summary(RESULTS)
+
+
+def test_summary_calls_the_groups_by_their_names_for_the_atc():
+    turned = {**RESULTS, "counts": {**RESULTS["counts"], "focal": "comparison"}}
+
+    assert "671 of 773 comparison" in summary(turned)
+    assert "Treated used" in summary(turned)
+
+
+def test_a_tiny_p_value_is_not_printed_as_zero():
+    tiny = {**RESULTS, "estimates": [RESULTS["estimates"][0] | {"p_value": 1e-9}]}
+
+    assert summary(tiny).splitlines()[-2].endswith("  <0.0001")
+
+
+def test_messages_wrap_on_a_terminal_and_are_one_line_in_a_log(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("COLUMNS", "40")
+    text = "Note: " + "many words " * 20 + "\x1b[31m"
+
+    assert max(map(len, message(text, Terminal()).splitlines())) <= 40
+    assert "\n" not in message(text, io.StringIO())
+    assert "\x1b" not in message(text, Terminal())
 
 
 def python(code, **environment):
