@@ -5,10 +5,14 @@ import inspect
 import io
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
+import tomllib
 import types
+import typing
 from pathlib import Path
 
 import pytest
@@ -71,6 +75,9 @@ def engine(monkeypatch):
         asked.update(options, table=table)
         if isinstance(asked.get("fail"), BaseException):
             raise asked["fail"]
+        for stage in ("read", "score", "match"):
+            if asked["progress"] is not None:
+                asked["progress"](stage, 0.0)
         return types.SimpleNamespace(results=RESULTS)
 
     stand_in = types.ModuleType("engine.match")
@@ -78,6 +85,7 @@ def engine(monkeypatch):
     warm = types.ModuleType("engine.warm_up")
     warm.warm_up = lambda progress: asked.update(warmed=True)
     warm.set_threads = lambda count: asked.update(threads=count)
+    warm.compile_note = lambda: asked.get("note")
     import engine as package
 
     for name, module in (("match", stand_in), ("warm_up", warm)):
@@ -110,6 +118,27 @@ def test_json_prints_the_results_and_nothing_else(engine):
 
     assert json.loads(result.stdout) == RESULTS
     assert result.stderr == ""
+
+
+def test_a_run_that_compiles_first_says_so(engine):
+    assert "half a minute" not in justice(*MATCH).stderr
+    engine["note"] = "it takes half a minute"
+    assert justice(*MATCH).stderr.count("Note: it takes half a minute") == 1
+    assert "half a minute" not in justice(*MATCH, "--quiet").stderr
+    engine["fail"] = InputError("the table is odd")
+    assert "half a minute" not in justice(*MATCH).stderr
+
+
+def test_the_note_on_compiling_follows_the_cache(tmp_path, monkeypatch):
+    from engine import warm_up
+
+    monkeypatch.setattr(warm_up, "CACHE_FOLDER", tmp_path)
+    assert "First use" in warm_up.compile_note()
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "kernel.nbi").touch()
+    assert warm_up.compile_note() is None
+    monkeypatch.setattr(warm_up, "CACHE_FOLDER", None)
+    assert "XDG_CACHE_HOME" in warm_up.compile_note()
 
 
 def test_quiet_leaves_stderr_empty(engine):
@@ -358,13 +387,13 @@ def test_version_is_that_of_the_package():
 
 
 def test_colour_is_off_where_the_user_says_so():
-    code = "import sys; sys.argv = ['justicelab', 'match', '-h']; from cli.main import run; run()"
+    code = "import sys; sys.argv = ['justicelab', 'match', '-h']; from cli.start import run; run()"
     result = python(code, NO_COLOR="1", FORCE_COLOR="1", TERM="xterm")
     assert "\x1b[3" not in result.stdout
 
 
 def test_shell_completion_offers_options():
-    code = "import sys; sys.argv = ['justicelab']; from cli.main import run; run()"
+    code = "import sys; sys.argv = ['justicelab']; from cli.start import run; run()"
     result = python(
         code,
         _JUSTICELAB_COMPLETE="complete_bash",
@@ -410,7 +439,9 @@ def test_a_signal_ends_the_run_with_its_code(number, code):
         f"    os.kill(os.getpid(), {int(number)})\n"
         "    time.sleep(5)\n"
         "module.match = match\n"
-        "sys.modules['engine.match'] = module\n"
+        "module.compile_note = lambda: None\n"
+        "module.set_threads = None\n"
+        "sys.modules['engine.match'] = sys.modules['engine.warm_up'] = module\n"
         "sys.argv = ['justicelab', 'match', 'x.csv', '--treatment', 't']\n"
         "from cli.main import run; run()"
     )
@@ -418,6 +449,64 @@ def test_a_signal_ends_the_run_with_its_code(number, code):
 
     assert result.returncode == code
     assert "Traceback" not in result.stderr
+
+
+def test_an_interrupt_while_loading_leaves_no_traceback():
+    script = (
+        "import os, signal, sys, types\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'cli.main':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Slow())\n"
+        "from cli.start import run; run()"
+    )
+    result = python(script)
+
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_no_failure_and_no_file_takes_its_place(tmp_path, closed):
+    script = (
+        "import os, sys; sys.argv = ['justicelab', 'match', sys.argv[1], '--treatment', 'workprg', "
+        "'--covariates', 'age', '--dry-run']\n"
+        "from cli.start import run\n"
+        "try:\n    run()\n"
+        "finally:\n"
+        "    place = os.open('probe', os.O_CREAT)\n"
+        "    os._exit(0 if place > 2 and sys.exc_info()[1].code in (0, None) else 1)\n"
+    )
+    command = f'"$0" -c "$1" "$2" {closed}'
+    result = subprocess.run(
+        ["/bin/sh", "-c", command, sys.executable, script, str(EXAMPLE)],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert b"Internal error" not in result.stderr
+
+
+@pytest.mark.parametrize("command", [("--help",), ("match", "--help"), ("warm-up", "--help")])
+def test_help_fits_eighty_columns_and_cuts_no_word(command):
+    code = f"import sys; sys.argv = ['justicelab', *{command!r}]; from cli.start import run; run()"
+    text = python(code, COLUMNS="80", TERM="dumb", NO_COLOR="1").stdout
+
+    assert max(map(len, text.splitlines())) <= 80
+    assert "\u2026" not in text
+    for name in inspect.signature(match_command).parameters if command[0] == "match" else ():
+        option = {"table": "TABLE", "id_column": "--id", "as_json": "--json"}.get(
+            name, f"--{name.replace('_', '-')}"
+        )
+        assert option in text, name
+
+
+def test_files_that_may_not_be_read_are_left_to_the_engine_and_its_exit_codes():
+    hints = typing.get_type_hints(match_command, include_extras=True)
+    assert [hints[name].__metadata__[0].readable for name in ("table", "out")] == [False, False]
 
 
 def test_progress_shows_only_on_a_terminal():
@@ -440,3 +529,29 @@ def test_the_public_names_are_those_declared():
     assert justicelab.errors.InputError is InputError
     with pytest.raises(AttributeError):
         _ = justicelab.something
+
+
+def test_every_dependency_has_its_reason_and_is_locked_with_hashes():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    reasons = (ROOT / "CONTRIBUTING.md").read_text().partition("## Dependencies")[2]
+    table = {line.split("|")[1].strip() for line in reasons.splitlines() if line.startswith("| ")}
+    groups = {
+        "runtime": project["dependencies"],
+        **{name: project["optional-dependencies"][name] for name in ("dev", "peers")},
+    }
+    for group, dependencies in groups.items():
+        lock = (ROOT / "locks" / f"{group}.txt").read_text()
+        names = {re.split(r"[<>=]", dependency)[0] for dependency in dependencies}
+        assert {n for n in names if not re.search(rf"^{n}==\S+.* \\$", lock, re.MULTILINE)} == set()
+        assert {n for n in names if n not in (table if group == "runtime" else reasons)} == set()
+        pinned = re.findall(r"^([a-z0-9.-]+)==.*\n    --hash=sha256:", lock, re.MULTILINE)
+        assert pinned == re.findall(r"^([a-z0-9.-]+)==", lock, re.MULTILINE)
+
+
+def test_the_readme_example_is_a_command_that_exists(engine):
+    readme = (ROOT / "README.md").read_text()
+    given = re.search(r"^bin/justicelab (match (?:.*\\\n)*.*)", readme, re.MULTILINE).group(1)
+    given = given.replace("\\\n", " ")
+    result = justice(*shlex.split(given.replace("examples/", f"{ROOT}/examples/")), "--dry-run")
+
+    assert result.exit_code == 0, result.output
