@@ -6,7 +6,7 @@ the outcomes and estimate. Nobody can choose a match by the effect it gives.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,8 +32,8 @@ from engine.matching.unmatched import profile_unmatched
 from engine.release.content import array_digest, content_digest
 from engine.release.folder import check_folder
 from engine.release.manifest import InputFacts, RunFacts
-from engine.release.pack import write_match
-from engine.release.results import assemble_results, match_tables
+from engine.release.pack import output_folder, stage_balance, write_match
+from engine.release.results import assemble_results, balance_results, match_tables
 from engine.release.tables import balance_table
 from engine.tables import TableSource, near_names, open_table, require_column
 
@@ -203,7 +203,12 @@ def match(
     if checked.path:
         with stages.stage("path") as tell:
             path = explore(rows, scoring, checked, balance, tell)
-    with stages.stage("estimate") as tell:
+    with ExitStack() as stack:
+        held = None
+        if out is not None:
+            held = stack.enter_context(output_folder(out))
+            stage_balance(held, balance_results(balance))
+        # From here on outcomes may be read: the balance is settled, and on disk where it is wanted.
         seen: list[str] = []
 
         def read(outcome: Outcome) -> NDArray[np.float64]:
@@ -211,46 +216,35 @@ def match(
             seen.append(array_digest(values))
             return values
 
-        effects = estimate_effects(asked, read, rows, scoring, matched, checked, tell)
-    warnings = [
-        *source.notes,
-        *scoring.warnings,
-        *_match_warnings(matched, scoring, checked),
-        *(() if effects.support is None else support_cautions(effects.support)),
-    ]
-    results = assemble_results(
-        rows,
-        checked,
-        scoring,
-        matched,
-        balance,
-        score_balance,
-        unmatched,
-        path,
-        effects,
-        warnings,
-    )
-    tables = match_tables(rows, checked, scoring, matched, sample)
-    if out is not None:
-        inputs = [
-            InputFacts(
-                "table", source.name, source.sha256(), source.bytes,
-                source.n_rows, len(source.columns),
-            )
-        ]  # fmt: skip
-        plan = {
-            **checked.as_given(),
-            "outcome": [f"{one.column}:{one.type}" for one in asked.outcomes],
-            "interval": interval,
-            "replicates": replicates,
-            "placebo": [f"{one.column}:{one.type}" for one in asked.placebos],
-            "orders": orders,
-        }
-        threads = numba.get_num_threads()
-        with stages.stage("digest"):
-            content = content_digest(rows, seen, source.notes, threads=threads)
-        facts = RunFacts(plan, inputs, content, started, stages.seconds, threads)
-        write_match(out, results, tables, facts, progress=progress)
+        with stages.stage("estimate") as tell:
+            effects = estimate_effects(asked, read, rows, scoring, matched, checked, tell)
+        warnings = [
+            *source.notes,
+            *scoring.warnings,
+            *_match_warnings(matched, scoring, checked),
+            *(() if effects.support is None else support_cautions(effects.support)),
+        ]
+        results = assemble_results(
+            rows,
+            checked,
+            scoring,
+            matched,
+            balance,
+            score_balance,
+            unmatched,
+            path,
+            effects,
+            warnings,
+        )
+        tables = match_tables(rows, checked, scoring, matched, sample)
+        if held is not None:
+            threads = numba.get_num_threads()
+            with stages.stage("digest"):
+                content = content_digest(rows, seen, source.notes, threads=threads)
+            plan = {**checked.as_given(), **asked.as_given()}
+            inputs = [_input_facts(source)]
+            facts = RunFacts(plan, inputs, content, started, stages.seconds, threads)
+            write_match(held, results, tables, facts, progress=progress)
     return MatchResult(
         results,
         tables["pairs"],
@@ -258,6 +252,12 @@ def match(
         tables["weights"],
         tables["scores"],
         balance_table(results),
+    )
+
+
+def _input_facts(source: TableSource) -> InputFacts:
+    return InputFacts(
+        "table", source.name, source.sha256(), source.bytes, source.n_rows, len(source.columns)
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,16 @@ class Asked:
     interval: IntervalName
     replicates: int
     orders: int | None
+
+    def as_given(self) -> dict[str, Any]:
+        """Return what was asked in the words of the options."""
+        return {
+            "outcome": [f"{one.column}:{one.type}" for one in self.outcomes],
+            "interval": self.interval,
+            "replicates": self.replicates,
+            "placebo": [f"{one.column}:{one.type}" for one in self.placebos],
+            "orders": self.orders,
+        }
 
 
 @dataclass(frozen=True)

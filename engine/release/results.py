@@ -81,7 +81,7 @@ def assemble_results(
         "design": _design(options, scoring, rows, label),
         "counts": _counts(rows, options, scoring, match),
         "propensity": None if scoring.model is None else _propensity(scoring.model),
-        "balance": [_balance_row(row) for row in balance],
+        "balance": balance_results(balance),
         "balance_summary": _balance_summary(options, balance, score_balance),
         "overlap": {
             "edges": [float(value) for value in score_balance.edges],
@@ -205,8 +205,9 @@ def _propensity(model: PropensityModel) -> dict[str, Any]:
     }
 
 
-def _balance_row(row: BalanceRow) -> dict[str, Any]:
-    return plain(asdict(row))
+def balance_results(balance: Sequence[BalanceRow]) -> list[dict[str, Any]]:
+    """Return the balance of a match as results.json holds it."""
+    return [plain(asdict(row)) for row in balance]
 
 
 def _largest(values: Sequence[tuple[str, float]]) -> tuple[str | None, float | None]:
