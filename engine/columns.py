@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.buffers import to_numpy
 from engine.errors import InputError
 from engine.tables import TableSource, shown
 from engine.text_columns import (
+    MISSING_CODE,
     Levels,
     counted,
     not_zero_and_one,
@@ -36,12 +38,10 @@ __all__ = [
     "require_no_missing",
     "row_numbers",
 ]
+from kernels.columns import mark_used, translate
 
 MAX_LEVELS = 1_000
 """More levels than this look like an identifier and are refused unless asked for."""
-
-MISSING_CODE = 65_535
-"""Code of an empty cell in a column of codes."""
 
 EXACT_INTEGERS = 2**53
 """Above this, neighbouring whole numbers become the same float64."""
@@ -80,14 +80,14 @@ def missing_rows(values: pa.ChunkedArray) -> np.ndarray:
     -------
     bool, shape (n_rows,)
     """
-    return np.asarray(_plain(values).is_null(nan_is_null=True).to_numpy(), dtype=bool)
+    return to_numpy(_plain(values).is_null(nan_is_null=True))
 
 
 def count_missing(values: pa.ChunkedArray) -> int:
     """Return the number of empty cells; a NaN counts as empty."""
     if not _holds_floats(values.type):
         return int(_plain(values).null_count)
-    return int(missing_rows(values).sum())
+    return int(pc.sum(_plain(values).is_null(nan_is_null=True)).as_py() or 0)
 
 
 def as_float64(values: pa.ChunkedArray, *, name: str, source: TableSource) -> np.ndarray:
@@ -138,9 +138,9 @@ def as_float64(values: pa.ChunkedArray, *, name: str, source: TableSource) -> np
             repair="Turn it into a number first: a date, for example, into days since another",
         )
     numbers = pc.cast(values, pa.float64(), safe=False)
-    array = np.asarray(numbers.to_numpy(), dtype=np.float64)
-    infinite = np.isinf(array)
-    if infinite.any():
+    array = to_numpy(pc.fill_null(numbers, np.nan) if numbers.null_count else numbers)
+    if any(np.isinf(end) for end in pc.min_max(numbers).as_py().values() if end is not None):
+        infinite = np.isinf(array)
         raise InputError(
             f"the column '{shown(name)}' holds {counted(int(infinite.sum()), 'infinite number')}",
             where=place(name, source, infinite),
@@ -176,8 +176,8 @@ def as_boolean_treatment(
         Cells are empty, the column is not 0 and 1 though no value was given, nobody has the
         value, or everybody has.
     """
-    missing = missing_rows(values)
-    if missing.any():
+    if count_missing(values):
+        missing = missing_rows(values)
         raise InputError(
             f"the treatment column '{shown(name)}' has {counted(int(missing.sum()), 'empty cell')}",
             where=place(name, source, missing),
@@ -185,6 +185,14 @@ def as_boolean_treatment(
             repair="Fill in or remove these rows",
         )
     levels = _levels(values)
+    if len(levels.names) >= MISSING_CODE:
+        raise InputError(
+            f"the treatment column '{shown(name)}' has {len(levels.names):,} different values and "
+            "looks like an identifier or a measurement",
+            where=place(name, source),
+            rule="the treatment says who was treated, with one value that means treated",
+            repair="Check --treatment",
+        )
     if treated_value is None:
         if any(level not in {"0", "1", "false", "true"} for level in levels.names):
             raise not_zero_and_one(levels, name, source)
@@ -266,8 +274,7 @@ def as_codes(
     if not forced and _is_text(_value_type(values.type)):
         refuse_numbers_as_text(levels, name, source)
         refuse_many_words(levels, name, source)
-    codes = np.where(levels.codes < 0, MISSING_CODE, levels.codes).astype(np.uint16)
-    return Codes(codes, levels.names, int((levels.codes < 0).sum()))
+    return Codes(levels.codes, levels.names, levels.n_missing)
 
 
 def _levels(values: pa.ChunkedArray) -> Levels:
@@ -282,20 +289,31 @@ def _levels(values: pa.ChunkedArray) -> Levels:
     chunks = []
     used: set[object] = set()
     for chunk in values.chunks:
-        indices = pc.fill_null(pc.cast(chunk.indices, pa.int32()), -1).to_numpy()
-        words = [*chunk.dictionary.to_pylist(), None]  # the last is the word of index -1
-        present = np.zeros(len(words), dtype=bool)
-        present[indices] = True
+        words = [*chunk.dictionary.to_pylist(), None]  # the last is the word of an empty cell
+        whole = pc.cast(chunk.indices, pa.int32())
+        indices = to_numpy(pc.fill_null(whole, len(words) - 1) if whole.null_count else whole)
+        present = np.zeros(len(words), dtype=np.bool_)
+        mark_used(indices, present)
         used.update(word for word, there in zip(words, present, strict=True) if there)
         chunks.append((indices, words))
     used.discard(None)
     order = {word: i for i, word in enumerate(sorted(used))}  # type: ignore[type-var]
-    codes = [
-        np.array([order.get(word, -1) for word in words], dtype=np.int32)[indices]
-        for indices, words in chunks
-    ]
     names = tuple(_level_name(word) for word in order)
-    return Levels(names, np.concatenate(codes) if codes else np.zeros(0, dtype=np.int32))
+    many = len(order) >= MISSING_CODE  # more than any category may have: for messages only
+    missing = len(order) if many else MISSING_CODE
+    kind: type[np.integer] = np.int32 if many else np.uint16
+    codes = np.empty(len(values), dtype=kind)
+    first = n_missing = 0
+    for indices, words in chunks:
+        places = np.array([order.get(word, missing) for word in words], dtype=kind)
+        stop = first + len(indices)
+        if many:
+            codes[first:stop] = places[indices]
+            n_missing += int(np.count_nonzero(codes[first:stop] == missing))
+        else:
+            n_missing += translate(indices, places, MISSING_CODE, codes[first:stop])
+        first = stop
+    return Levels(names, codes, missing, n_missing)
 
 
 def _level_name(word: object) -> str:
@@ -344,7 +362,7 @@ def require_no_missing(
 
 def _mask(values: pa.ChunkedArray) -> np.ndarray:
     """Return a boolean column as an array, false where it is null."""
-    return np.asarray(pc.fill_null(values, fill_value=False).to_numpy(), dtype=bool)
+    return to_numpy(pc.fill_null(values, fill_value=False))
 
 
 def _value_type(kind: pa.DataType) -> pa.DataType:

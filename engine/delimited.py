@@ -18,6 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from engine.buffers import to_numpy
 from engine.errors import InputError, StorageError
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -399,7 +400,7 @@ def _empty_rows_at_end(table: pa.Table) -> int:
         tail = table.slice(max(total - size, 0))
         filled = -1
         for column in tail.columns:
-            valid = column.is_valid().to_numpy()
+            valid = to_numpy(column.is_valid())
             last = int(valid[::-1].argmax()) if valid.any() else len(valid)
             filled = max(filled, len(valid) - last - 1)
         if filled >= 0 or size >= total:

@@ -22,12 +22,14 @@ from engine.effects.choice import parse_interval
 from engine.effects.opened import Asked, estimate_effects
 from engine.effects.outcome import Outcome, parse_outcomes, read_outcome
 from engine.errors import UsageError
-from engine.matching.balance import Sample, assess_balance, assess_score
+from engine.matching.balance import assess_balance
 from engine.matching.options import MatchOptions, check_options
 from engine.matching.rows import read_rows
+from engine.matching.score_balance import assess_score
 from engine.matching.scoring import Scoring, score_rows
 from engine.matching.search import explore
 from engine.matching.selection import Match, select_matches
+from engine.matching.terms import Sample
 from engine.matching.unmatched import profile_unmatched
 from engine.release.content import array_digest, content_digest
 from engine.release.folder import check_folder

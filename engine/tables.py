@@ -72,6 +72,9 @@ class TableSource:
         Size of the file, None for an object.
     read : callable
         Takes a column name of ``columns``, returns the column as ``pyarrow.ChunkedArray``.
+    type_of : callable
+        Takes a column name, returns its type without reading a cell. Text may come as a dictionary
+        when it is read.
     first_row : int
         Number a person sees on the first row of data: 2 in a csv, whose header is row 1.
     notes : tuple of str
@@ -84,6 +87,7 @@ class TableSource:
     sha256: Callable[[], str | None]
     bytes: int | None
     read: Callable[[str], pa.ChunkedArray]
+    type_of: Callable[[str], pa.DataType]
     first_row: int = 1
     notes: tuple[str, ...] = ()
 
@@ -277,6 +281,7 @@ def _open_file(path: Path) -> TableSource:
         sha256=digest,
         bytes=size,
         read=text.table.column,
+        type_of=lambda wanted: text.table.schema.field(wanted).type,
         first_row=2,
         notes=text.notes,
     )
@@ -285,7 +290,8 @@ def _open_file(path: Path) -> TableSource:
 def _open_parquet(path: Path, size: int, digest: Callable[[], str | None]) -> TableSource:
     """Open a Parquet file by its footer."""
     with _library_errors_hidden(path.name, "Parquet file"), pq.ParquetFile(path) as file:
-        names = file.schema_arrow.names
+        schema = file.schema_arrow
+        names = schema.names
         rows = file.metadata.num_rows
         coded = _dictionary_columns(file)
 
@@ -300,7 +306,9 @@ def _open_parquet(path: Path, size: int, digest: Callable[[], str | None]) -> Ta
             return file.read([name], use_threads=True).column(name)
 
     columns = _checked(path.name, names, rows)
-    return TableSource(path.name, columns, rows, digest, size, read)
+    return TableSource(
+        path.name, columns, rows, digest, size, read, lambda wanted: schema.field(wanted).type
+    )
 
 
 def _dictionary_columns(file: pq.ParquetFile) -> frozenset[str]:
@@ -338,7 +346,8 @@ def _open_ipc(
     with _library_errors_hidden(name, "Arrow file"):
         mapped = pa.memory_map(str(path), "r")
         opened = pa.ipc.open_stream(mapped) if stream else pa.ipc.open_file(mapped)
-        names = opened.schema.names
+        schema = opened.schema
+        names = schema.names
         if stream:
             rows = sum(batch.num_rows for batch in opened)
         else:
@@ -349,7 +358,9 @@ def _open_ipc(
         with _library_errors_hidden(name, "Arrow file"):
             return _without_views(load([names.index(wanted)]).column(wanted))
 
-    return TableSource(name, columns, rows, digest, size, read)
+    return TableSource(
+        name, columns, rows, digest, size, read, lambda wanted: schema.field(wanted).type
+    )
 
 
 def _open_object(source: Any) -> TableSource:
@@ -371,7 +382,10 @@ def _open_object(source: Any) -> TableSource:
     def read(name: str) -> pa.ChunkedArray:
         return _without_views(table.column(name))
 
-    return TableSource("table", columns, table.num_rows, lambda: None, None, read)
+    return TableSource(
+        "table", columns, table.num_rows, lambda: None, None, read,
+        lambda wanted: table.schema.field(wanted).type,
+    )  # fmt: skip
 
 
 def _without_views(values: pa.ChunkedArray) -> pa.ChunkedArray:

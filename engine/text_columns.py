@@ -8,6 +8,7 @@ refused unless the user names them as categories. Refusals give column, counts a
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,9 @@ from engine.tables import TableSource, shown
 
 MOSTLY_NUMBERS = 0.5
 """A text column with more than this share of numbers was meant to be a number."""
+
+MISSING_CODE = 65_535
+"""Code of an empty cell in a column of codes."""
 
 FEW_LEVELS = 20
 """A text column with more levels than this, and with more levels than half of its filled cells,
@@ -50,16 +54,39 @@ SPREADSHEET_NUMBER_REPAIR = (
 
 @dataclass(frozen=True)
 class Levels:
-    """Level names in their order, and the position of each row's level, -1 where empty."""
+    """Level names in their order, and the place of each row's level.
+
+    Attributes
+    ----------
+    names : tuple of str
+    codes : uint16 or int32, shape (n,)
+        uint16 unless there are more levels than a category may have.
+    missing : int
+        Code of an empty cell, above every place.
+    n_missing : int
+        Empty cells.
+    """
 
     names: tuple[str, ...]
     codes: np.ndarray
+    missing: int
+    n_missing: int
+
+    @property
+    def filled(self) -> np.ndarray:
+        """Whether each row's cell is filled, bool, shape (n,)."""
+        return self.codes != self.missing
+
+    def of_rows(self, flags: Sequence[bool]) -> np.ndarray:
+        """Return each row's flag from those of the levels, false for empty cells."""
+        table = np.zeros(self.missing + 1, dtype=np.bool_)
+        table[: len(flags)] = flags
+        return table[self.codes]
 
 
 def not_zero_and_one(levels: Levels, name: str, source: TableSource) -> InputError:
     """Return the error for a treatment column with other values than 0 and 1."""
-    odd = np.array([level not in {"0", "1", "false", "true"} for level in levels.names])
-    cells = odd[levels.codes]
+    cells = levels.of_rows([name not in {"0", "1", "false", "true"} for name in levels.names])
     n_odd = int(cells.sum())
     if 2 * n_odd >= len(cells):
         return InputError(
@@ -82,7 +109,7 @@ def not_zero_and_one(levels: Levels, name: str, source: TableSource) -> InputErr
 def refuse_text(levels: Levels, name: str, source: TableSource) -> None:
     """Raise the error for text where numbers are needed."""
     plain, written = _number_cells(levels)
-    filled = levels.codes >= 0
+    filled = levels.filled
     words = filled & ~plain & ~written
     count = int(words.sum())
     if count == 0 and written.any():
@@ -118,10 +145,7 @@ def _number_cells(levels: Levels) -> tuple[np.ndarray, np.ndarray]:
         not is_plain and _looks_like(WRITTEN_NUMBER, level)
         for level, is_plain in zip(levels.names, plain, strict=True)
     ]
-    return (  # the last is the level of an empty cell, whose code is -1
-        np.array([*plain, False])[levels.codes],
-        np.array([*written, False])[levels.codes],
-    )
+    return levels.of_rows(plain), levels.of_rows(written)
 
 
 def _looks_like(pattern: re.Pattern[str], level: str) -> bool:
@@ -161,7 +185,7 @@ def _spreadsheet_numbers(cells: np.ndarray, name: str, source: TableSource) -> I
 def refuse_numbers_as_text(levels: Levels, name: str, source: TableSource) -> None:
     """Raise the error for a text column that was meant to be numbers."""
     plain, written = _number_cells(levels)
-    filled = levels.codes >= 0
+    filled = levels.filled
     n_filled = int(filled.sum())
     n_numbers = int(plain.sum()) + int(written.sum())
     # Codes such as 01 and 02 are text on purpose when every cell is one.
@@ -191,7 +215,7 @@ def refuse_many_words(levels: Levels, name: str, source: TableSource) -> None:
     """Raise the error for a text column of dates, or one with a word of its own in most rows."""
     if _are_dates(levels):
         raise _dates(name, source)
-    n_filled = int(np.count_nonzero(levels.codes >= 0))
+    n_filled = int(np.count_nonzero(levels.filled))
     if len(levels.names) > max(FEW_LEVELS, n_filled // 2):
         raise InputError(
             f"the column '{shown(name)}' has {len(levels.names):,} different values in "

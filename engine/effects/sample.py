@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.matching.options import MatchOptions
-from engine.matching.pairing import Pairing, Windows
+from engine.matching.pairing import Pairing
 from engine.matching.propensity import FittedColumns
+from engine.matching.radius import Windows
 from engine.matching.rows import Rows
 from engine.matching.scoring import Scoring
 from engine.matching.selection import Match

@@ -13,8 +13,9 @@ from engine.matching.caliper import (
     parse_covariate_caliper,
 )
 from engine.matching.design import Missing
-from engine.matching.pairing import Kernel, Order
+from engine.matching.pairing import Order
 from engine.matching.propensity import FitMethod
+from engine.matching.radius import Kernel
 
 Estimand = Literal["att", "atc"]
 Discard = Literal["none", "support"]

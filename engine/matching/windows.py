@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.matching.pairing import KERNEL_SHAPES, Windows
+from engine.matching.radius import KERNEL_SHAPES, Windows
 from kernels.windows import add_squared_shares, window_sums
 
 _MOST_LISTED = 2_000_000_000

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from engine.buffers import text_array, to_arrow
 from engine.effects.estimates import Estimate
 from engine.effects.intervals import Interval
 from engine.effects.opened import Effects
@@ -19,16 +20,16 @@ from engine.matching.balance import (
     CLOSE,
     FAIR,
     BalanceRow,
-    Sample,
-    ScoreBalance,
     effective_size,
 )
 from engine.matching.options import MatchOptions
 from engine.matching.propensity import PropensityModel
 from engine.matching.rows import Rows
+from engine.matching.score_balance import ScoreBalance
 from engine.matching.scoring import Scoring
 from engine.matching.search import PathPoint
 from engine.matching.selection import Match, partners_in_windows
+from engine.matching.terms import Sample
 from engine.matching.unmatched import UnmatchedRow
 from engine.release.plain import number, plain
 from engine.release.sensitivity import headline_sensitivity, sensitivity_results
@@ -341,15 +342,15 @@ def match_tables(
     ids = rows.identity.ids
     kept = np.sort(np.concatenate(sample.rows))
     arm = pa.DictionaryArray.from_arrays(
-        pa.array(rows.treated[kept].astype(np.int8)), pa.array(["comparison", "treated"])
+        to_arrow(rows.treated[kept].astype(np.int8)), text_array(["comparison", "treated"])
     )
     finite = np.isfinite(scoring.logit)
-    logit = pa.array(scoring.logit, mask=None if finite.all() else ~finite)
+    logit = to_arrow(scoring.logit, finite)
     return {
         "pairs": _pairs(rows, options, scoring, match),
         "windows": _windows(rows, match),
         "weights": pa.table(
-            {"id": ids.take(pa.array(kept)), "arm": arm, "weight": match.weight[kept]}
+            {"id": ids.take(to_arrow(kept)), "arm": arm, "weight": to_arrow(match.weight[kept])}
         ),
         "scores": pa.table({"id": ids, "logit": logit}),
     }
@@ -364,11 +365,16 @@ def _pair_table(
     options: MatchOptions,
 ) -> pa.Table:
     ids = rows.identity.ids
-    own, other = ids.take(pa.array(focal)), ids.take(pa.array(partner))
+    own, other = ids.take(to_arrow(focal)), ids.take(to_arrow(partner))
     if options.estimand == "atc":
         own, other = other, own
     return pa.table(
-        {"treated_id": own, "comparison_id": other, "distance": distance, "weight": share}
+        {
+            "treated_id": own,
+            "comparison_id": other,
+            "distance": to_arrow(distance),
+            "weight": to_arrow(share),
+        }
     )
 
 
@@ -411,9 +417,9 @@ def _windows(rows: Rows, match: Match) -> pa.Table | None:
         return None
     return pa.table(
         {
-            "treated_id": rows.identity.ids.take(pa.array(windows.focal)),
-            "low": windows.low,
-            "high": windows.high,
-            "n": windows.high - windows.low,
+            "treated_id": rows.identity.ids.take(to_arrow(windows.focal)),
+            "low": to_arrow(windows.low),
+            "high": to_arrow(windows.high),
+            "n": to_arrow(windows.high - windows.low),
         }
     )

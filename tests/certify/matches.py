@@ -15,7 +15,7 @@ from engine.matching.certificate import Certificate
 from engine.matching.design import Covariate, Design
 from engine.matching.identity import Identity
 from engine.matching.options import MatchOptions, check_options
-from engine.matching.pairing import match_within_radius
+from engine.matching.radius import match_within_radius
 from engine.matching.rows import Rows
 from engine.matching.scoring import Scoring, score_rows
 from engine.matching.selection import Match, pair_rows, pairing_weights, window_weights

@@ -569,6 +569,13 @@ def test_a_treatment_that_says_nothing_is_refused(values, wanted, words):
     assert words.casefold() in text.casefold()
 
 
+def test_a_treatment_of_too_many_values_is_refused():
+    source = open_table(pa.table({"t": np.arange(70_000)}))
+    text = refusal(lambda: as_boolean_treatment(source.read("t"), "5", name="t", source=source))
+    assert "70,000 different values" in text
+    assert "--treatment" in text
+
+
 def test_errors_read_as_sentences_and_survive_a_process_boundary():
     error = InputError("two things", where="a.csv", rule="one thing", repair="Remove one")
 

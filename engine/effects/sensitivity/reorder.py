@@ -7,11 +7,11 @@ import numpy as np
 from engine.matching.options import MatchOptions
 from engine.matching.pairing import (
     Pairing,
-    Problem,
     pair_with_replacement,
     pair_without_replacement,
     variable_quota,
 )
+from engine.matching.problem import Problem
 from engine.matching.rows import Rows
 from engine.matching.scoring import capacity
 from kernels.ordering import order_by_key
