@@ -72,6 +72,7 @@ class Estimate:
     enough_events : bool
         Whether a difference may be called significant: at least 30 treated people with the event.
     cautions : tuple of str
+        The most important first.
     """
 
     outcome: Outcome
@@ -395,7 +396,7 @@ def estimate_outcome(
     cautions = list(estimate_cautions(sample, form, interval.degrees_of_freedom, near.fallbacks))
     enough = events >= LEAST_EVENTS
     if not (publishable and enough):
-        cautions.append(_too_few(expected, events))
+        cautions.insert(0, _too_few(expected, events))
     return Estimate(
         outcome, _MEASURES[outcome.type], groups[1], groups[0], main, choice, rest, ratios,
         adjusted, note, form, expected, publishable, enough, tuple(cautions),
@@ -416,6 +417,6 @@ def _too_few(expected: float, events: int) -> str:
             f"{LEAST_EXPECTED:.0f}: this result must not be published."
         )
     return (
-        f"Only {events} treated people had the event, fewer than {LEAST_EVENTS}: nothing may be "
-        "called significant."
+        f"Only {events} treated people had the event, fewer than {LEAST_EVENTS}: this result must "
+        "not be called clear, wherever its interval lies."
     )

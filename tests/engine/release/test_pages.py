@@ -37,7 +37,7 @@ PROBABILITY = {
     "widest_probability_gap": 0.01,
 }
 # Numbers that stand in the templates and not in the results: limits, levels, orders of magnitude.
-FIXED = {"0", "0.05", "0.1", "0.5", "1", "2", "4", "25", "95", "100"}
+FIXED = {"0", "0.05", "0.1", "0.5", "1", "2", "4", "10", "25", "30", "95", "100"}
 
 
 class Page(HTMLParser):
