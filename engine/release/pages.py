@@ -179,6 +179,10 @@ def _view(results: Mapping[str, Any]) -> dict[str, Any]:
         "path": results.get("path") or results.get("keep_share"),
         "warnings": results.get("warnings"),
     }
+    caution = words.main_caution(results)
+    caution_on = None
+    if caution is not None and caution.startswith("estimates.") and len(estimates) > 1:
+        caution_on = caution.replace(".cautions.0", ".outcome")
     placebos = results.get("placebos") or []
     optional["sensitivity"] = (
         placebos
@@ -202,7 +206,8 @@ def _view(results: Mapping[str, Any]) -> dict[str, Any]:
         "placebos": placebos,
         "alarm": next((i for i, one in enumerate(placebos) if one.get("alarm")), None),
         "support": results.get("support"),
-        "caution": words.main_caution(results),
+        "caution": caution,
+        "caution_on": caution_on,
         "path": results.get("path"),
         "keep_share": results.get("keep_share"),
         "warnings": results.get("warnings") or [],

@@ -57,7 +57,8 @@ def main_caution(results: Mapping[str, Any]) -> str | None:
     -------
     str or None
         An estimate that the publication rule holds back comes first, then a placebo outcome that
-        raises an alarm, then any other caution of an estimate, then a warning on the match.
+        raises an alarm, then any other caution of an estimate. Warnings on the match itself stand
+        by themselves wherever estimates are shown.
     """
     estimates = results.get("estimates") or []
     held = [
@@ -71,10 +72,7 @@ def main_caution(results: Mapping[str, Any]) -> str | None:
         if one.get("alarm")
     ]
     others = [f"estimates.{number}.cautions.0" for number in range(len(estimates))]
-    for key in (*held, *alarms, *others, "warnings.0"):
-        if lookup(results, key) is not None:
-            return key
-    return None
+    return next((k for k in (*held, *alarms, *others) if lookup(results, k) is not None), None)
 
 
 def limit_words(estimate: Mapping[str, Any]) -> tuple[str, str]:
