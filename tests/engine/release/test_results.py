@@ -1,11 +1,14 @@
 """What results.json says of real matches, checked against itself and the files beside it."""
 
 from pathlib import Path
+from typing import get_args
 
 import pyarrow as pa
 import pyarrow.csv as pv
 import pytest
 
+from engine.effects.choice import BY_DESIGN, METHODS, NEEDS_REPLICATES, IntervalName
+from engine.errors import UsageError
 from engine.match import match
 from engine.release.pages import match_page
 from tests.engine.release.conftest import make_rich
@@ -92,6 +95,40 @@ def test_made_results_have_the_keys_of_real_ones(people):
     of_count = real["estimates"][1]
     measures = [one["measure"] for one in of_count["sensitivity"]["e_values"]]
     assert measures == [one["measure"] for one in of_count["ratios"]] == ["rate ratio"]
+
+
+FITTED = {"covariates": COVARIATES}
+GIVEN = {"score": "tserved"}
+SEVERAL_ROWS = {"covariates": COVARIATES, "person": "someone"}
+
+
+@pytest.mark.parametrize(
+    ("options", "valid"),
+    [
+        (FITTED, {"wald", "abadie-imbens-adjusted", "welch-kish", "welch-raw"}),
+        (FITTED | {"replace": True}, {"wald", "abadie-imbens-adjusted", "welch-kish", "welch-raw"}),
+        (GIVEN, {"wald", "abadie-imbens", "set-clustered", "welch-kish", "welch-raw"}),
+        (GIVEN | {"replace": True}, {"wald", "abadie-imbens", "welch-kish", "welch-raw"}),
+        (SEVERAL_ROWS, {"wald"}),
+    ],
+)
+def test_an_interval_asked_for_is_the_main_one_or_refused(people, options, valid):
+    """Every name without replicates ends in one of the two, and in nothing else."""
+    table = people.append_column("someone", pa.array([i // 2 for i in range(len(people))]))
+
+    def asked(name):
+        plan = {"treatment": "workprg", "id": "id", "caliper": "0.2 sd-logit", "orders": 0}
+        return match(table, outcome="returned:binary", interval=name, **plan, **options).results
+
+    for name in set(get_args(IntervalName)) - {"auto", *NEEDS_REPLICATES} - valid:
+        with pytest.raises(UsageError, match=f"--interval {name} is not valid"):
+            asked(name)
+    for name in valid:
+        found = asked(name)["estimates"][0]
+        others = [one["method"] for one in found["secondary"]]
+        assert found["interval_method"] == METHODS[name]
+        assert METHODS[name] not in others
+        assert BY_DESIGN["binary"] in others
 
 
 def test_a_result_held_back_says_so_first(people):
