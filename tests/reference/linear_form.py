@@ -155,6 +155,7 @@ def linear_form(
     dropped="score",
     fitted=None,
     eligible=None,
+    least=(2, 1),
     near_focal=None,
     near_partner=None,
 ):
@@ -183,6 +184,9 @@ def linear_form(
         phi of focal rows without a set: -N h (1 - F), or 0.
     fitted, eligible : ndarray (n,) of bool or None
         Rows of the fit (only they carry the score term); rows that may be neighbours.
+    least : (int, int)
+        Fewest neighbours, near a focal row and of a partner, before the cell is left: two for a
+        variance, one for a residual.
     near_focal, near_partner : dict or None
         Neighbour lists by row, instead of the search (for other tie rules).
     """
@@ -203,7 +207,7 @@ def linear_form(
     # 1. local means of the partners' arm near every focal row
     fallbacks_focal = 0
     if near_focal is None:
-        near_focal, fallbacks_focal = neighbour_lists(focal, eta, pool, J_G, 2, cell, person)
+        near_focal, fallbacks_focal = neighbour_lists(focal, eta, pool, J_G, least[0], cell, person)
     local_mean = np.array([y[near_focal[i]].mean() for i in focal])
     local_variance = np.array([y[near_focal[i]].var(ddof=1) for i in focal])
     local_size = np.array([len(near_focal[i]) for i in focal])
@@ -230,7 +234,9 @@ def linear_form(
     used = np.flatnonzero(K > 0)
     fallbacks_partner = 0
     if near_partner is None:
-        near_partner, fallbacks_partner = neighbour_lists(used, eta, pool, J, 1, cell, person)
+        near_partner, fallbacks_partner = neighbour_lists(
+            used, eta, pool, J, least[1], cell, person
+        )
     leave_out = np.zeros(n)
     residual = np.zeros(n)
     for j in used:

@@ -9,6 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.reference.bounds import (
+    aligned_ranks,
+    bias_factor_of_risk_difference,
+    binary_pairs_upper,
+    binary_sets_upper,
+    e_value,
+    separable_upper,
+    signed_rank_upper,
+)
 from tests.reference.closed_forms import (
     matching_variance,
     nearest_with_ties,
@@ -232,3 +241,71 @@ def test_mcnemar():
 
         assert made == pytest.approx(case["exact_p_value"], rel=1e-12)
         assert made == pytest.approx(case["package_p_value"], rel=1e-9)
+
+
+# --------------------------------------------------------------------------------- sensitivity
+
+
+def test_bounds_of_binary_pairs():
+    for case in result("sensitivity")["binary_pairs"]:
+        sides = case["treated_only"], case["comparison_only"]
+        upper = binary_pairs_upper(max(sides), sum(sides), case["gamma"])
+        lower = binary_pairs_upper(max(sides), sum(sides), 1 / case["gamma"])
+
+        assert upper == pytest.approx(case["upper"], rel=1e-11)
+        assert lower == pytest.approx(case["lower"], rel=1e-11)
+        assert upper == pytest.approx(case["upper_mantel_haenszel"], rel=1e-9)
+        # the strict inequality of rbounds: the observed count is left out
+        beyond = binary_pairs_upper(max(sides) + 1, sum(sides), case["gamma"])
+        assert beyond == pytest.approx(case["rbounds_upper"], abs=1e-12)
+
+
+def test_bounds_of_binary_sets():
+    for case in result("sensitivity")["binary_sets"]:
+        made = [binary_sets_upper(case["tables"], gamma) for gamma in case["gamma"]]
+        assert made == pytest.approx(case["upper"], rel=1e-8)
+
+
+def test_bounds_of_signed_ranks():
+    for case in result("sensitivity")["pairs"].values():
+        made = [signed_rank_upper(case["differences"], gamma) for gamma in case["gamma"]]
+        assert made == pytest.approx(case["signed_rank_upper"], abs=1e-12)
+
+
+def test_bounds_of_sets_by_aligned_ranks():
+    for case in result("sensitivity")["sets"]:
+        scores = aligned_ranks(case["outcomes"])
+        made = [separable_upper(scores, gamma) for gamma in case["gamma"]]
+
+        assert sum(q[0] for q in scores) == case["aligned_rank_statistic"]
+        expectation, spread, upper = zip(*made, strict=True)
+        assert expectation == pytest.approx(case["aligned_rank_expectation"], rel=1e-12)
+        assert spread == pytest.approx(case["aligned_rank_variance"], rel=1e-9)
+        assert upper == pytest.approx(case["aligned_rank_upper"], abs=1e-10)
+
+
+def test_e_values():
+    for case in result("sensitivity")["e_values"]:
+        ratios = case["risk_ratio"]
+        if case["measure"] == "odds_ratio":
+            power = 1.0 if case["rare"] else 0.5
+            limits = case["estimate"], case["lower"], case["upper"]
+            assert ratios == pytest.approx([x**power for x in limits])
+        assert e_value(ratios[0]) == pytest.approx(case["e_value"], rel=1e-12)
+        near = 1 if ratios[0] > 1 else 2
+        stored = case["e_value_lower" if near == 1 else "e_value_upper"]
+        crosses = ratios[1] <= 1 <= ratios[2]
+        if stored is not None:
+            assert stored == pytest.approx(1.0 if crosses else e_value(ratios[near]))
+
+
+def test_e_values_of_risk_differences():
+    for case in result("sensitivity")["risk_differences"]:
+        exposed = case["events_exposed"] + case["others_exposed"]
+        unexposed = case["events_unexposed"] + case["others_unexposed"]
+        factor = bias_factor_of_risk_difference(
+            case["events_exposed"] / exposed,
+            case["events_unexposed"] / unexposed,
+            exposed / (exposed + unexposed),
+        )
+        assert e_value(factor) == pytest.approx(case["e_value"], rel=1e-10)

@@ -223,12 +223,13 @@ def test_newcombe_is_the_interval_without_calibration():
 
 @pytest.mark.slow
 def test_a_small_study_covers_and_rejects_planted_wrong_methods():
-    runs = 60
+    runs = 40
     table = study("binary", runs, seed=3)
     low, _ = band(runs)
 
     assert table["MOVER, V_lin"]["coverage"] >= low
-    # the pool of 4,000 is not the comparison group of 120 pairs: standard errors a third too small
-    assert table["planted: whole pool as sample size"]["se_ratio"] < 0.8
-    assert table["MOVER, V_lin"]["se_ratio"] > 0.8
+    assert 0.75 < table["MOVER, V_lin"]["se_ratio"] < 1.3
+    # the pool of 4,000 is not the comparison group of 120 pairs: standard errors far too small
+    wrong = table["planted: whole pool as sample size"]["se_ratio"]
+    assert wrong < 0.8 * table["MOVER, V_lin"]["se_ratio"]
     assert table["planted: unmatched comparison"]["bias"] > 0.5

@@ -123,6 +123,27 @@ def test_neighbours_skip_the_row_itself_other_cells_and_the_own_person():
     assert lists[3].tolist() == [5, 1]
 
 
+def test_lonely_cells_are_left_and_counted():
+    cell = np.array(["a", "b", "a", "b", "b", "b", "a"])
+    form = small_form(cell=cell, dropped="zero")
+    plain = small_form(dropped="zero")
+
+    # row 2 is alone in its cell: row 0 near it and row 2 itself look at all cells
+    assert (form.fallbacks_focal, form.fallbacks_partner) == (1, 1)
+    assert form.local_mean.tolist() == plain.local_mean.tolist()
+    assert form.leave_out == pytest.approx(plain.leave_out)
+
+
+def test_rows_of_the_own_person_are_no_neighbours():
+    person = np.array([0, 1, 2, 2, 3, 4, 5])
+    form = small_form(person=person)
+
+    # row 2 may not look at row 3, its own: the next is row 4
+    assert form.leave_out[2] == 2.0 - 1.0
+    person[0] = 2
+    assert small_form(person=person).local_mean[0] == pytest.approx((1 + 5) / 2)
+
+
 def test_person_sums_and_their_factor_by_hand():
     phi = np.array([1.0, 2.0, -4.0, 0.5])
     person = np.array(["b", "a", "b", "c"])
