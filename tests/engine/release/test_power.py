@@ -49,7 +49,7 @@ def test_a_plan_says_one_sentence():
     plan = plan_power(0.4, attrition=0.3)
     assert plan["sentence"] == (
         "To have a chance of 80 in every 100 of showing 5 fewer in every 100 (35 instead of 40), "
-        "about 2,098 people must be submitted, so that 1,468 can be compared."
+        "about 2,102 people must be submitted, so that 1,471 can be compared."
     )
     assert "no effect" not in plan["sentence"]
     assert "30 people with the outcome" in plan_power(0.1, difference=0.07)["sentence"]
@@ -121,7 +121,7 @@ def test_a_finished_match(match_folder):
         "The smallest difference that this match had a chance of 95 in every 100 of showing is "
     )
     assert "fewer or" in first["sentence"]
-    assert "about 1,872 people would be needed" in first["sentence"]
+    assert "about 1,907 people would be needed" in first["sentence"]
     assert count["design_effect"] is None
     assert "on average" in count["sentence"]
     assert "would be needed" not in count["sentence"]
