@@ -135,8 +135,10 @@ def as_table(record: dict[str, Any]) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in box["versions"].items())
     peers = "".join(f", {name} {version}" for name, version in record["peers"].items())
     lines = [
-        f"{box['processor']} ({box['family']}), {box['cores']} cores, {box['memory_gb']} GB, "
-        f"{box['system']}, Python {box['python']}; {versions}{peers}. {record['date']}.",
+        (
+            f"{box['processor']} ({box['family']}), {box['cores']} cores, {box['memory_gb']} GB, "
+            f"{box['system']}, Python {box['python']}; {versions}{peers}. {record['date']}."
+        ),
         "",
         "| what | rows | measure | ours | beside | theirs | value | bar | verdict | answers |",
         "|---|---:|---|---:|---|---:|---:|---:|---|---|",

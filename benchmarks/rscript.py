@@ -12,6 +12,7 @@ from benchmarks.population import scores
 from benchmarks.race import Lap, NotInstalled, clean_environment, end_process
 
 _OLDEST = (4, 6)
+_VERSIONS = "cat(as.character(packageVersion('MatchIt')), R.version$major, R.version$minor)"
 _SCRIPT = Path(__file__).parent / "sides" / "matchit.R"
 
 
@@ -28,10 +29,12 @@ def matchit_version() -> str:
     if program is None:
         raise NotInstalled("R with MatchIt")
     asked = subprocess.run(
-        [program, "-e", "cat(as.character(packageVersion('MatchIt')), R.version$major, "
-         "R.version$minor)"],
-        capture_output=True, text=True, check=False, env=clean_environment(1),
-    )  # fmt: skip
+        [program, "-e", _VERSIONS],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=clean_environment(1),
+    )
     words = asked.stdout.split()
     if asked.returncode or len(words) != 3:
         raise NotInstalled("MatchIt for R")

@@ -69,7 +69,7 @@ def _compare(benchmark, note, what, peer, rows, limit, laps, threads=1):
             limit,
             answers,
             "value leaves the peer's standard errors out",
-        )  # fmt: skip
+        )
     )
 
 
@@ -89,7 +89,7 @@ def test_fit_100_thousand(benchmark, note, peer_or_note, peer):
         _compare(benchmark, note, what, peer, 100_000, 1 / 3, 7)
 
 
-@pytest.mark.parametrize("peer", ("numpy_newton", "glum_dense", "glum_split"))
+@pytest.mark.parametrize("peer", ["numpy_newton", "glum_dense", "glum_split"])
 def test_fit_all_cores(benchmark, note, peer_or_note, full, peer):
     rows, laps = _sizes(full, peer)
     what = f"fit, {COEFFICIENTS} coefficients"
@@ -113,6 +113,6 @@ def test_fit_memory(benchmark, note, full):
             ours={"peak": peak / 1e9} if peak is not None else {},
             limit=0.5 if full else None,
             note="in a process of its own; design columns included",
-        )  # fmt: skip
+        )
     )
     assert best(laps, "cpu")

@@ -2,10 +2,10 @@
 
 The gradient is always exact; what varies is the metric. On small tables it is the exact
 information, formed at every step. On large ones a pilot fit on a case-control subsample
-(systematic, so deterministic) gives a starting point and an information matrix that are each within sampling
-error of the final ones; with that matrix held fixed every gradient pass multiplies the error by
-about 0.02, and the exact information is formed once, at the end, for the standard errors. If a pass
-gains less than a factor of three, the exact information is formed on the spot.
+(systematic, so deterministic) gives a starting point and an information matrix that are each within
+sampling error of the final ones; with that matrix held fixed every gradient pass multiplies the
+error by about 0.02, and the exact information is formed once, at the end, for the standard errors.
+If a pass gains less than a factor of three, the exact information is formed on the spot.
 
 Convergence is judged in units of statistical error: the scaled gradient is the largest
 |g_j| / sqrt(I_jj), the score divided by its own standard deviation. It must be at most 1e-8, and

@@ -1,8 +1,8 @@
 """Which comparison person may be paired with which treated person: one-line predicates.
 
 A pool is the comparison rows sorted by (cell, score, row); a sequence is the focal rows (treated
-people for the ATT) in the order in which they are served. "Smaller distance" is exact: two distances
-that round to the same float64 are told apart by their rounding errors.
+people for the ATT) in the order in which they are served. "Smaller distance" is exact: two
+distances that round to the same float64 are told apart by their rounding errors.
 """
 
 from typing import NamedTuple

@@ -2,10 +2,10 @@
 
 A radius or kernel match gives every focal row all comparison rows in a window. Nothing is listed:
 what is needed are sums over windows (of kernel weights, and of focal shares seen from the
-comparison side), and these come from running sums. Kernels are polynomials in the difference, so the
-running sums are of powers of the score, centred per bin of one caliper's width so that powers stay
-small, kept at every 64th point and carried with their rounding errors; the ends of a window are
-added point by point.
+comparison side), and these come from running sums. Kernels are polynomials in the difference, so
+the running sums are of powers of the score, centred per bin of one caliper's width so that powers
+stay small, kept at every 64th point and carried with their rounding errors; the ends of a window
+are added point by point.
 """
 
 import numpy as np

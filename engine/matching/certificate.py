@@ -252,7 +252,8 @@ def _nearest_by_counting(
     starts = np.searchsorted(cell[by_cell], groups)
     stops = np.searchsorted(cell[by_cell], groups, side="right")
     set_cell = cell[claim.rows]
-    set_order = np.argsort(set_cell, kind="stable")
+    # Neighbours in score are looked up one after another: that finds them in the cache.
+    set_order = np.lexsort((score[claim.rows], set_cell))
     set_starts = np.searchsorted(set_cell[set_order], groups)
     set_stops = np.searchsorted(set_cell[set_order], groups, side="right")
     for k in range(len(groups)):

@@ -105,7 +105,8 @@ def test_passes_of_any_small_table(n, numbers, levels, weighted, references, see
 @pytest.mark.parametrize("logit", [40.0, -40.0, 600.0, -600.0])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_extreme_logits(logit, weighted):
-    # 4,096 factors of at most 2 are multiplied before a logarithm is taken: near logit 0 they are 2.
+    # 4,096 factors of at most 2 are multiplied before a logarithm is taken: near logit 0 they are
+    # all 2.
     n = 5_000 if COMPILED else 1_100
     table = make_table(n, 1, (3,), weighted=weighted, seed=3)
     beta = np.zeros(table.columns.n_terms)

@@ -127,7 +127,7 @@ def test_no_cells_are_the_plain_order():
 @examples(150, 80)
 def test_order_by_key(keys, near):
     # Neighbours of a large key agree in all packed bits.
-    keys = keys + [2**64 - 1 - near, 2**64 - 1, 2**63 + near, 2**63, near, near]
+    keys += [2**64 - 1 - near, 2**64 - 1, 2**63 + near, 2**63, near, near]
     found = order_by_key(np.array(keys, dtype=np.uint64))
     assert np.array_equal(found, naive.order_by(keys))
 
