@@ -256,7 +256,7 @@ def _of_those_with_event(
         + arms.focal_variance / (events - 1.0)
         + arms.partner_variance / partner_events
     )
-    freedom = _freedom(arms, form, events, max(partner_events - 1.0, 1.0))
+    freedom = _freedom(arms, form, events, max(partner_events, 1.0))
     return form, wald(method, difference, variance, freedom, level)
 
 

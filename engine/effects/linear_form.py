@@ -168,7 +168,9 @@ def linear_form(
             sample, near, partner_factor * pool_values, partner_factor * focal_mean
         )
         probability = probabilities(sample.logit if sample.estimand == "att" else -sample.logit)
-        phi = n_focal * h * (probability - sample.is_focal)
+        # Rows that the model left out say nothing of its coefficients.
+        fitted = np.isfinite(sample.logit)
+        phi = np.where(fitted, n_focal * h * (probability - sample.is_focal), 0.0)
     phi[focal] += shrinkage * u
     phi[focal] *= np.sqrt(n_focal / (n_focal - 1.0))
     phi[partners] -= weight * residual

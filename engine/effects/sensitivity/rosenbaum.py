@@ -208,8 +208,8 @@ def gamma_sentence(gamma: float, clear: bool) -> str:
     """
     if not clear:
         return (
-            "The matched people do not show a clear difference, so there is nothing that a hidden "
-            "difference between them would have to explain away."
+            "Judged set by set, the matched people do not show a clear difference, so there is "
+            "nothing that a hidden difference between them would have to explain away."
         )
     if gamma < 1.1:
         return (

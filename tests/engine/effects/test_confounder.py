@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from engine.effects.sensitivity.confounder import left_out_covariates
 from tests.kernels.support import examples
@@ -97,15 +98,33 @@ def test_a_number_is_cut_where_it_is_strongest():
         [("n", values)], y, treated, np.ones(200), 0.8, 0.7, 0.9
     ).benchmarks[0]
     assert (found.share_focal, found.share_partner) == pytest.approx((1.0, 0.2), abs=0.08)
-    every_cut = [
-        abs(
-            ((values[treated] > c).mean() - (values[~treated] > c).mean())
-            * (y[~treated & (values > c)].mean() - y[~treated & (values <= c)].mean())
-        )
-        for c in np.unique(values)[:98]
-    ]
-    assert abs(found.shift) <= max(every_cut) + 1e-12
-    assert abs(found.shift) > 0.8 * max(every_cut)
+    assert found.outcome_with - found.outcome_without > 0.8
+
+
+def test_a_number_keeps_nearly_all_of_its_bias():
+    """Outcome linear in a normal covariate: the bias is the slope times the difference in means."""
+    n = 4000
+    treated = np.arange(n) % 4 == 0
+    values = stats.norm.ppf((np.arange(n) + 0.5) / n) + 0.5 * treated
+    y = 0.3 * values
+    found = left_out_covariates([("n", values)], y, treated, np.ones(n), 1, 0.9, 1.1, binary=False)
+    gap = values[treated].mean() - values[~treated].mean()
+    assert found.benchmarks[0].shift == pytest.approx(0.3 * gap, rel=0.05)
+
+
+def test_a_group_without_matched_partners_takes_the_one_below():
+    values = np.repeat(np.arange(4.0), 10)
+    treated = np.tile([True] * 4 + [False] * 6, 4)
+    y = values.copy()
+    weight = np.where(treated | (values != 2.0), 1.0, 0.0)
+    one = left_out_covariates([("n", values)], y, treated, weight, 1, 0.9, 1.1, binary=False)
+    assert one.benchmarks[0].shift == pytest.approx(0.0, abs=1e-12)
+    treated[values == 2.0] = [True] * 9 + [False]
+    moved = left_out_covariates([("n", values)], y, treated, weight, 1, 0.9, 1.1, binary=False)
+    focal = np.array([4, 4, 9, 4]) / 21
+    rest = np.array([6, 6, 1, 6]) / 19
+    expected = float(np.array([0.0, 1.0, 1.0, 3.0]) @ (focal - rest))
+    assert moved.benchmarks[0].shift == pytest.approx(expected)
 
 
 def test_a_rare_level_is_still_a_level():
@@ -127,7 +146,8 @@ def test_strength_is_on_the_scale_of_e_values():
     one = left_out_covariates(
         [("u", u.astype(float))], y, treated, np.ones(200), -0.3, -0.4, -0.2
     ).benchmarks[0]
-    factor = 3.0 * 2.5 / (3.0 + 2.5 - 1.0)
+    # partners' outcome with the shares of the focal group over that with their own
+    factor = (0.6 * 0.5 + 0.4 * 0.2) / (0.2 * 0.5 + 0.8 * 0.2)
     assert one.strength == pytest.approx(factor + math.sqrt(factor * (factor - 1)))
     assert one.shift == pytest.approx(0.4 * 0.3)
 
