@@ -10,6 +10,7 @@ import numba
 import numpy as np
 import pyarrow as pa
 
+from engine.effects.sensitivity.rosenbaum import rosenbaum_gamma
 from engine.errors import UsageError
 from engine.match import match
 from engine.matching.design import Covariate, Design
@@ -114,6 +115,13 @@ def compile_matches() -> None:
         match(table, **{**_PLAIN, **plain, "score": "age"})
 
 
+def compile_set_sums() -> None:
+    """Compile the kernel of exact tests on matched sets."""
+    rows = np.arange(6, dtype=np.int64)
+    outcome = np.array([1.0, 0.0, 0.0, 0.0, 1.0, 0.0])
+    rosenbaum_gamma(rows[:2], 2 * rows[:3], rows[2:], outcome, "binary")
+
+
 def warm_up(progress: Callable[[str, float], None] | None = None) -> None:
     """Compile every kernel into the private cache.
 
@@ -148,6 +156,7 @@ def warm_up(progress: Callable[[str, float], None] | None = None) -> None:
             half.wait()
             tell((done + 1) / 3)
     compile_fits()
+    compile_set_sums()
     table = _table()
     for options in _MATCHES:
         match(table, **{**_PLAIN, **options})

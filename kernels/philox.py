@@ -17,6 +17,8 @@ STAGE_IDENTITY = 1
 """Counter word 2 of the key that puts rows in canonical order and breaks ties."""
 STAGE_MATCHING_ORDER = 2
 """Counter word 2 of the key that orders treated people for ``--order random``."""
+STAGE_INSTABILITY = 1_000
+"""Counter word 2, less its number, of the keys of each order in the instability band."""
 
 _M0 = np.uint64(0xD2E7470EE14C6C93)
 _M1 = np.uint64(0xCA5A826395121157)

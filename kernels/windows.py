@@ -141,6 +141,37 @@ def _range_sum(
     return total
 
 
+@kernel()
+def add_squared_shares(score, caliper, shape, query, total, first, stop, squared, begin, end):
+    """Add the square of every share of a range of queries to its point.
+
+    Parameters
+    ----------
+    score : float64, shape (m,)
+    caliper : float
+    shape : int
+        UNIFORM, EPANECHNIKOV or TRICUBE.
+    query : float64, shape (q,)
+    total : float64, shape (q,)
+        Sum of kernel weights of each window; 0 for queries without a match.
+    first, stop : int64, shape (q,)
+    squared : float64, shape (m,)
+        Added to, query by query.
+    begin, end : int
+        Range of queries.
+
+    Notes
+    -----
+    Lists every pair: the square of a kernel has no short running sum.
+    """
+    for i in range(begin, end):
+        if total[i] <= 0.0:
+            continue
+        for j in range(first[i], stop[i]):
+            share = kernel_weight(shape, abs(query[i] - score[j]) / caliper) / total[i]
+            squared[j] += share * share
+
+
 @kernel(parallel=True)
 def window_sums_into(
     score, mass, origin, caliper, shape, high, low, query, first, stop, result, begin, end

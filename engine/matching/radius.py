@@ -12,7 +12,7 @@ from kernels.windows import EPANECHNIKOV, TRICUBE, UNIFORM, window_sums
 
 Kernel = Literal["epanechnikov", "tricube"]
 
-_KERNEL_SHAPES = {None: UNIFORM, "epanechnikov": EPANECHNIKOV, "tricube": TRICUBE}
+KERNEL_SHAPES = {None: UNIFORM, "epanechnikov": EPANECHNIKOV, "tricube": TRICUBE}
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def match_within_radius(problem: Problem, kernel: Kernel | None = None) -> Windo
     """
     layout = problem.layout
     low, high = score_windows(problem)
-    shape = _KERNEL_SHAPES[kernel]
+    shape = KERNEL_SHAPES[kernel]
     scores = problem.score[layout.focal_rows]
     pool_score = layout.pool.score
     if shape == UNIFORM:
