@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.effects.replicates import (
-    FAILED,
     Draws,
     FullFit,
     Rematched,
@@ -405,25 +404,24 @@ def refit_bootstrap(
     -------
     tuple of Bootstrap
         The note says whether the replicates are valid for the design or a diagnostic, and how many
-        needed or defeated the exact fit.
+        gave no estimate: nobody of an arm drawn or matched, or no fit.
     """
     found = rematched_replicates(
         recipe, values, draws, full=full, logit=logit, seed=seed, stop=replicates,
         progress=progress,
     )  # fmt: skip
-    note = VALID_REMATCH if recipe.design == WINDOW else DIAGNOSTIC
-    failed = int(np.count_nonzero(found.status == FAILED))
-    if failed:
-        note += f"; {failed:,} of {replicates:,} replicates could not be fitted and are left out"
+    validity = VALID_REMATCH if recipe.design == WINDOW else DIAGNOSTIC
     results = []
     for estimate, measure in zip(estimates, measures, strict=True):
         own = measure(found)
+        missing = int(np.count_nonzero(~np.isfinite(own)))
+        note = validity
+        if missing:
+            note += f"; {missing:,} of {replicates:,} replicates gave no estimate and are left out"
+        intervals = bootstrap_intervals(estimate, own, level=level)
         results.append(
-            Bootstrap(
-                "refit", replicates, seed, own, standard_error_of(own),
-                bootstrap_intervals(estimate, own, level=level), note,
-            )
-        )  # fmt: skip
+            Bootstrap("refit", replicates, seed, own, standard_error_of(own), intervals, note)
+        )
     return tuple(results)
 
 

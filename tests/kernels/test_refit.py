@@ -80,9 +80,7 @@ def refitted(table, counts, ridge=0.0, ratio=1.0):
     fitted, lower, active = full_fit(table, ridge)
     penalty = np.full(table.columns.n_terms, ridge)
     penalty[0] = 0.0
-    return refit(
-        table.columns, table.treated, counts, fitted.beta, lower, active, penalty, ratio
-    )
+    return refit(table.columns, table.treated, counts, fitted.beta, lower, active, penalty, ratio)
 
 
 @pytest.mark.parametrize(("numbers", "levels"), [(2, ()), (0, (3, 4)), (3, (2, 5, 3)), (0, ())])

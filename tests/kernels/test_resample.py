@@ -176,9 +176,7 @@ def test_a_subsample_takes_nobody_twice_and_everybody_equally_often():
     share = draws / n
     error = math.sqrt(share * (1 - share) / count)
     assert np.max(np.abs(found.mean(axis=0) - share)) < 4.5 * error
-    assert np.array_equal(
-        drawn_sums(np.eye(n), n, SEED, 0, 3, replace=False), np.ones((3, n))
-    )
+    assert np.array_equal(drawn_sums(np.eye(n), n, SEED, 0, 3, replace=False), np.ones((3, n)))
 
 
 def test_a_draw_is_the_same_alone_and_in_any_batch():
