@@ -17,7 +17,7 @@ import numpy as np
 from kernels._jit import CHUNK, kernel
 from kernels.blocks import two_sum
 from kernels.elementary import logistic
-from kernels.greedy import first_free
+from kernels.greedy import first_free, first_free_stranger, holds_person
 from kernels.ordering import merge_run
 from kernels.rules import compare_distances, first_at_least, mark_runs, window_high, window_low
 from kernels.windows import UNIFORM, running_powers, terms_of, window_sum
@@ -155,15 +155,6 @@ def _deal_into_cells(order, cell, n_cells):
 
 
 @kernel(inline=True)
-def _in_set(own, person, count, row):
-    """Whether another row of this row's person is among the first ``count`` chosen."""
-    for k in range(count):
-        if own[k] != row and person[own[k]] == person[row]:
-            return True
-    return False
-
-
-@kernel(inline=True)
 def _nearest_copies(
     score, run, rows, copies, person, focal_row, value, low, high, ratio, caliper, own, times
 ):
@@ -198,7 +189,7 @@ def _nearest_copies(
             right += 1
         row = rows[j]
         if person.shape[0] and (
-            person[row] == person[focal_row] or _in_set(own, person, found, row)
+            person[row] == person[focal_row] or holds_person(own, found, person, row)
         ):
             continue
         own[found] = row
@@ -253,7 +244,20 @@ def _match_nearest(
 
 @kernel()
 def _match_greedily(
-    score, rows, copies, start, focal, count, cell, value, run, ratio, caliper, values, totals
+    score,
+    rows,
+    copies,
+    start,
+    focal,
+    count,
+    cell,
+    value,
+    run,
+    person,
+    ratio,
+    caliper,
+    values,
+    totals,
 ):
     """Match without replacement, focal copies in the order given, in rounds."""
     m = score.shape[0]
@@ -272,9 +276,15 @@ def _match_greedily(
             c = cell[row] if cell.shape[0] else 0
             for _ in range(np.int64(count[row])):
                 if taken[place] == number:
-                    j = first_free(
-                        score, run, left, right, value[row], start[c], start[c + 1], caliper
-                    )
+                    if person.shape[0]:
+                        j = first_free_stranger(
+                            score, run, left, right, value[row], start[c], start[c + 1], caliper,
+                            rows, person, row, chosen[place], number,
+                        )  # fmt: skip
+                    else:
+                        j = first_free(
+                            score, run, left, right, value[row], start[c], start[c + 1], caliper
+                        )
                     if j >= 0:
                         free[j] -= 1
                         if free[j] == 0:
@@ -398,7 +408,7 @@ class Recipe(NamedTuple):
         Exact-match cell in [0, n_cells).
     n_cells : int
     person : int64, shape (n,) or (0,)
-        Read by NEAREST alone.
+        Not read by WINDOW.
     design : int
         NEAREST (with replacement), GREEDY (without, largest score first) or WINDOW.
     ratio : int
@@ -479,8 +489,6 @@ def rematch(
     else:
         run = np.empty(n_pool, dtype=np.int64)
         mark_runs(pool_score, start, run)
-        if recipe.design == GREEDY:
-            matched = _match_greedily(*both, run, recipe.ratio, width, values, totals)
-        else:
-            matched = _match_nearest(*both, run, recipe.person, recipe.ratio, width, values, totals)
+        match = _match_greedily if recipe.design == GREEDY else _match_nearest
+        matched = match(*both, run, recipe.person, recipe.ratio, width, values, totals)
     return totals[0] + totals[1], int(matched)

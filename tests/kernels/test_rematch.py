@@ -200,17 +200,58 @@ def plain_nearest(logit, focal, eligible, count, person, values, ratio, caliper)
     return sums, number
 
 
-@given(drawn_tables(), st.integers(1, 3), st.data())
-@examples(200, 60)
-def test_a_person_meets_neither_themselves_nor_anyone_twice(table, ratio, data):
+def plain_greedy(logit, focal, eligible, count, person, values, ratio, caliper):
+    """Copies of focal rows, largest score first, take one free copy each in every round."""
+    n = len(logit)
+    served = sorted((i for i in range(n) if focal[i] and eligible[i]), key=lambda i: (-logit[i], i))
+    served = [i for i in served for _ in range(count[i])]
+    free = list(count)
+    sets = [[] for _ in served]
+    for number in range(ratio):
+        for i, own in zip(served, sets, strict=True):
+            if len(own) < number:
+                continue
+            pool = [
+                j
+                for j in range(n)
+                if not focal[j] and eligible[j] and free[j] and person[j] != person[i]
+                and abs(logit[i] - logit[j]) <= caliper
+                and not any(k != j and person[k] == person[j] for k in own)
+            ]  # fmt: skip
+            if pool:
+                best = min(
+                    pool, key=lambda j: (abs(Fraction(logit[i]) - Fraction(logit[j])), logit[j], j)
+                )
+                own.append(best)
+                free[best] -= 1
+    sums, number = np.zeros((2, values.shape[1])), 0
+    for i, own in zip(served, sets, strict=True):
+        if own:
+            sums += np.array([values[i], values[own].mean(axis=0)])
+            number += 1
+    return sums, number
+
+
+@given(drawn_tables(), st.integers(1, 3), st.sampled_from([NEAREST, GREEDY]), st.data())
+@examples(250, 60)
+def test_a_person_meets_neither_themselves_nor_anyone_twice(table, ratio, design, data):
     logit, focal, eligible, count, _, caliper = table
     n = len(logit)
     person = data.draw(st.lists(st.integers(0, max(1, n // 2)), min_size=n, max_size=n))
     values = values_for(n)
     found = matched(
-        logit, focal, eligible, count, values, person=person, ratio=ratio, caliper=caliper
+        logit,
+        focal,
+        eligible,
+        count,
+        values,
+        person=person,
+        ratio=ratio,
+        caliper=caliper,
+        design=design,
     )
-    agree(found, plain_nearest(logit, focal, eligible, count, person, values, ratio, caliper))
+    plain = plain_nearest if design == NEAREST else plain_greedy
+    agree(found, plain(logit, focal, eligible, count, person, values, ratio, caliper))
 
 
 @pytest.mark.parametrize("design", [NEAREST, GREEDY, WINDOW])
