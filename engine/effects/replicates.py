@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
+from threading import Event
 from typing import Any
 
 import numba
@@ -58,8 +59,12 @@ def _in_threads(
     tasks: list[tuple[int, int]],
     work: Callable[[int, int], Any],
     progress: Progress | None,
+    stopping: Event | None = None,
 ) -> Iterator[tuple[tuple[int, int], Any]]:
-    """Run ``work`` on ranges of replicates and give back the results in the order of the ranges."""
+    """Run ``work`` on ranges of replicates and give back the results in the order of the ranges.
+
+    When the caller gives up, ``stopping`` is set, so that long tasks end early.
+    """
     pool = ThreadPoolExecutor(numba.get_num_threads())
     try:
         futures: list[Future[Any]] = [pool.submit(work, *task) for task in tasks]
@@ -68,6 +73,8 @@ def _in_threads(
             if progress is not None:
                 progress((done + 1) / len(tasks))
     finally:
+        if stopping is not None:
+            stopping.set()
         pool.shutdown(cancel_futures=True)
 
 
@@ -399,6 +406,7 @@ def rematched_replicates(
     words = _words(seed)
     n = len(recipe.is_focal)
     columns_of_values = np.ascontiguousarray(values)
+    stopping = Event()
     lower = np.empty((0, 0))
     penalty = np.empty(0)
     unit = draws.unit
@@ -429,6 +437,8 @@ def rematched_replicates(
             )  # fmt: skip
         found = []
         for lane in range(first - base, last - base):
+            if stopping.is_set():
+                break
             own = eta[lane] if full is not None else logit
             if status[lane] != REFITTED or own is None:
                 found.append((np.empty(0), 0, FITTED_EXACTLY, int(passes[lane])))
@@ -444,7 +454,9 @@ def rematched_replicates(
         np.full(size, FAILED),
         np.zeros(size, dtype=np.int64),
     )
-    for (first, _), found in _in_threads(_ranges(start, stop, WIDTH, WIDTH), work, progress):
+    for (first, _), found in _in_threads(
+        _ranges(start, stop, WIDTH, WIDTH), work, progress, stopping
+    ):
         for k, (sums, matched, status, passes) in enumerate(found):
             place = first - start + k
             result.passes[place] = passes

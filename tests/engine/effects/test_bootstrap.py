@@ -331,6 +331,20 @@ def test_a_constant_outcome_has_no_width():
         assert np.allclose(sums.sums[:, 1, 0], sums.matched, rtol=1e-12)
 
 
+def test_whoever_gives_up_does_not_wait_for_all_replicates():
+    full, _, values = a_study()
+    draws = people_to_draw(full.treated == 1, full.fitted)
+    seen = []
+
+    def give_up(share):
+        seen.append(share)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rematched_replicates(how(full.treated), values, draws, full=full, stop=80, progress=give_up)
+    assert seen == [0.1]
+
+
 def test_who_is_drawn():
     treated = np.array([True, False, False, True, False, False, True, False])
     part = np.array([True, True, True, True, True, False, True, True])
