@@ -33,7 +33,9 @@ make_ready() {
     guard="$1.lock"
     until mkdir "$guard" 2>/dev/null; do
         if [ ! -d "$guard" ]; then
-            say "an environment cannot be made in $root: the folder is not writable."
+            say "no environment stands ready for this user, and none can be made: the folder" \
+                "$root is not writable. Copy it to a folder of your own, or let its owner run" \
+                "this command once, with a Python that every user may run."
             return 73
         fi
         if ! is_alive "$guard/pid"; then

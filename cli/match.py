@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -26,7 +27,12 @@ Names = list[str] | None
 def match(
     table: Annotated[
         Path,
-        typer.Argument(help="csv, tsv, Parquet, Arrow or Feather file.", show_default=False),
+        typer.Argument(
+            metavar="TABLE",
+            readable=False,  # the engine refuses it with the exit code of a permission
+            help="csv, tsv, Parquet, Arrow or Feather file.",
+            show_default=False,
+        ),
     ],
     *,
     treatment: Annotated[
@@ -264,7 +270,9 @@ def match(
     smd_denominator: Annotated[
         Literal["treated", "comparison", "pooled"] | None,
         typer.Option(
-            help="Standard deviation that differences are divided by.",
+            metavar="GROUP",
+            help="Whose standard deviation differences are divided by: treated, comparison or "
+            "pooled.",
             show_default="the focal group's",
             rich_help_panel=RESULTS,
         ),
@@ -279,6 +287,7 @@ def match(
         Path | None,
         typer.Option(
             metavar="DIR",
+            readable=False,
             help="Folder for results, pairs, weights, charts and the page.",
             rich_help_panel=RUNNING,
         ),
@@ -309,8 +318,8 @@ def match(
 ) -> None:
     """Match treated people with comparison people on any table of your own.
 
-    Example: justicelab match people.csv --treatment treated --covariates age,sex,priors
-    --outcome reoffended:binary --out matched
+    Example: justicelab match people.csv --treatment treated
+    --covariates age,sex,priors --outcome reoffended:binary --out matched
     """
     options: dict[str, Any] = {
         "treatment": treatment,
@@ -366,14 +375,15 @@ def _run(
     quiet: bool,
 ) -> None:
     """Match, then print the results to stdout and what the reader should know to stderr."""
-    from cli.progress import progress_bar
+    from cli.progress import noting, progress_bar
     from engine.match import match as match_table
+    from engine.warm_up import compile_note, set_threads
 
     if threads is not None:
-        from engine.warm_up import set_threads
-
         set_threads(threads)
     with progress_bar(quiet=quiet) as progress:
+        if not quiet and (note := compile_note()):
+            progress = noting(progress, note)
         result = match_table(table, **options, out=out, progress=progress)
     if as_json:
         from engine.release.encoding import json_bytes
@@ -385,8 +395,10 @@ def _run(
         typer.echo(summary(result.results), nl=False)
     if not quiet:
         if not as_json:  # in JSON they are part of the result
+            from cli.summary import message
+
             for warning in result.results.get("warnings", []):
-                typer.echo(f"Note: {warning}", err=True)
+                typer.echo(message(f"Note: {warning}", sys.stderr), err=True)
         if out is not None:
             typer.echo(f"Written to {out}; the page is {out / 'report.html'}.", err=True)
 

@@ -54,6 +54,33 @@ def progress_bar(*, quiet: bool) -> Iterator[Report | None]:
             bar.stop()
 
 
+def noting(report: Report | None, note: str) -> Report:
+    """Return a reporter that writes a note once the table has been read and nothing is refused.
+
+    Parameters
+    ----------
+    report : callable or None
+        What shows the progress, if anything does.
+    note : str
+        Written to stderr.
+
+    Returns
+    -------
+    callable
+        Takes the name of a stage and the share of it that is done, in [0, 1].
+    """
+    waiting = [note]
+
+    def tell(stage: str, fraction: float) -> None:
+        if waiting and stage != "read":
+            sys.stderr.write(f"Note: {waiting.pop()}\n")
+            sys.stderr.flush()
+        if report is not None:
+            report(stage, fraction)
+
+    return tell
+
+
 def _start() -> Progress:
     """Show an empty bar that disappears when it stops."""
     from rich.console import Console

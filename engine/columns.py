@@ -12,20 +12,39 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.buffers import to_numpy
 from engine.errors import InputError
 from engine.tables import TableSource, shown
+from engine.text_columns import (
+    MISSING_CODE,
+    Levels,
+    counted,
+    not_zero_and_one,
+    place,
+    refuse_many_words,
+    refuse_numbers_as_text,
+    refuse_text,
+    row_numbers,
+)
+
+__all__ = [
+    "MISSING_CODE",
+    "Codes",
+    "as_boolean_treatment",
+    "as_codes",
+    "as_float64",
+    "count_missing",
+    "missing_rows",
+    "require_no_missing",
+    "row_numbers",
+]
+from kernels.columns import mark_used, translate
 
 MAX_LEVELS = 1_000
 """More levels than this look like an identifier and are refused unless asked for."""
 
-MISSING_CODE = 65_535
-"""Code of an empty cell in a column of codes."""
-
 EXACT_INTEGERS = 2**53
 """Above this, neighbouring whole numbers become the same float64."""
-
-MOSTLY_NUMBERS = 0.5
-"""A text column with more than this share of numbers was meant to be a number."""
 
 NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
 
@@ -61,14 +80,14 @@ def missing_rows(values: pa.ChunkedArray) -> np.ndarray:
     -------
     bool, shape (n_rows,)
     """
-    return np.asarray(_plain(values).is_null(nan_is_null=True).to_numpy(), dtype=bool)
+    return to_numpy(_plain(values).is_null(nan_is_null=True))
 
 
 def count_missing(values: pa.ChunkedArray) -> int:
     """Return the number of empty cells; a NaN counts as empty."""
     if not _holds_floats(values.type):
         return int(_plain(values).null_count)
-    return int(missing_rows(values).sum())
+    return int(pc.sum(_plain(values).is_null(nan_is_null=True)).as_py() or 0)
 
 
 def as_float64(values: pa.ChunkedArray, *, name: str, source: TableSource) -> np.ndarray:
@@ -96,7 +115,7 @@ def as_float64(values: pa.ChunkedArray, *, name: str, source: TableSource) -> np
     values = _decoded(values)
     kind = values.type
     if _is_text(kind):
-        _refuse_text(values, name, source)
+        refuse_text(_levels(values), name, source)
     if pa.types.is_null(kind):
         return np.full(len(values), np.nan)
     if pa.types.is_integer(kind):
@@ -106,24 +125,25 @@ def as_float64(values: pa.ChunkedArray, *, name: str, source: TableSource) -> np
         ):
             beyond = pc.greater(pc.abs(pc.cast(values, pa.float64(), safe=False)), EXACT_INTEGERS)
             raise InputError(
-                "a number column holds whole numbers too large to be told apart",
-                where=_place(name, source, _mask(beyond)),
+                f"the column '{shown(name)}' holds whole numbers too large to be told apart",
+                where=place(name, source, _mask(beyond)),
                 rule="whole numbers lie between -2**53 and 2**53",
                 repair="If it is an identifier, name it with --id or --person",
             )
     elif not (pa.types.is_floating(kind) or pa.types.is_boolean(kind) or pa.types.is_decimal(kind)):
         raise InputError(
             f"the column '{shown(name)}' holds {_in_words(kind)} where numbers are needed",
-            where=_place(name, source),
+            where=place(name, source),
+            rule="a number column holds numbers",
             repair="Turn it into a number first: a date, for example, into days since another",
         )
     numbers = pc.cast(values, pa.float64(), safe=False)
-    array = np.asarray(numbers.to_numpy(), dtype=np.float64)
-    infinite = np.isinf(array)
-    if infinite.any():
+    array = to_numpy(pc.fill_null(numbers, np.nan) if numbers.null_count else numbers)
+    if any(np.isinf(end) for end in pc.min_max(numbers).as_py().values() if end is not None):
+        infinite = np.isinf(array)
         raise InputError(
-            f"the column '{shown(name)}' holds {_count(int(infinite.sum()), 'infinite number')}",
-            where=_place(name, source, infinite),
+            f"the column '{shown(name)}' holds {counted(int(infinite.sum()), 'infinite number')}",
+            where=place(name, source, infinite),
             rule="numbers are finite",
             repair="Leave the cell empty, or give the number that is meant",
         )
@@ -156,24 +176,26 @@ def as_boolean_treatment(
         Cells are empty, the column is not 0 and 1 though no value was given, nobody has the
         value, or everybody has.
     """
-    missing = missing_rows(values)
-    if missing.any():
+    if count_missing(values):
+        missing = missing_rows(values)
         raise InputError(
-            f"the treatment column '{shown(name)}' has {_count(int(missing.sum()), 'empty cell')}",
-            where=_place(name, source, missing),
+            f"the treatment column '{shown(name)}' has {counted(int(missing.sum()), 'empty cell')}",
+            where=place(name, source, missing),
             rule="every row says whether the person was treated",
             repair="Fill in or remove these rows",
         )
     levels = _levels(values)
+    if len(levels.names) >= MISSING_CODE:
+        raise InputError(
+            f"the treatment column '{shown(name)}' has {len(levels.names):,} different values and "
+            "looks like an identifier or a measurement",
+            where=place(name, source),
+            rule="the treatment says who was treated, with one value that means treated",
+            repair="Check --treatment",
+        )
     if treated_value is None:
         if any(level not in {"0", "1", "false", "true"} for level in levels.names):
-            raise InputError(
-                f"the treatment column '{shown(name)}' is not 0 and 1 "
-                f"({_count(len(levels.names), 'different value')})",
-                where=_place(name, source),
-                rule="the treatment is true or false, or 1 or 0",
-                repair="Say with --treated which value means treated",
-            )
+            raise not_zero_and_one(levels, name, source)
         chosen = [level in {"1", "true"} for level in levels.names]
     else:
         chosen = [_same(level, treated_value) for level in levels.names]
@@ -185,17 +207,17 @@ def as_boolean_treatment(
             raise InputError(
                 f"no row of the treatment column '{shown(name)}' holds the value that --treated "
                 "names",
-                where=_place(name, source),
+                where=place(name, source),
                 repair="One value differs only in capitals or spaces: write it as in the table"
                 if near
-                else f"Choose one of its {_count(len(levels.names), 'different value')}",
+                else f"Choose one of its {counted(len(levels.names), 'different value')}",
             )
     treated = np.array(chosen, dtype=bool)[levels.codes]
     n_treated = int(treated.sum())
     if n_treated in {0, len(treated)}:
         raise InputError(
             f"{'every row is' if n_treated else 'no row is'} treated",
-            where=_place(name, source),
+            where=place(name, source),
             rule="a comparison needs treated people and others",
             repair="Check the treatment column and the value that means treated",
         )
@@ -226,14 +248,16 @@ def as_codes(
     Raises
     ------
     InputError
-        The column looks like an identifier or like numbers with a few other cells, holds
-        fractions, or has more than 65,535 levels.
+        The column looks like an identifier, like dates, or like numbers with a few other cells or
+        in the dress of a spreadsheet, or has more than 65,535 levels.
     """
     if pa.types.is_nested(_value_type(values.type)):
         raise InputError(
             f"the column '{shown(name)}' holds {_in_words(values.type)} where one value a cell is "
             "needed",
-            where=_place(name, source),
+            where=place(name, source),
+            rule="a cell holds one number, word, date or truth value",
+            repair="Put its parts into columns of their own, or leave the column out",
         )
     levels = _levels(values)
     n_levels = len(levels.names)
@@ -241,27 +265,19 @@ def as_codes(
         raise InputError(
             f"the column '{shown(name)}' has {n_levels:,} different values and looks like an "
             "identifier or a measurement",
-            where=_place(name, source),
+            where=place(name, source),
             rule=f"a category has at most {MAX_LEVELS:,} levels, "
             f"or {MISSING_CODE - 1:,} when it is named as one",
             repair="Leave it out, group its values, or name it with --id, --person or "
             "--categorical",
         )
     if not forced and _is_text(_value_type(values.type)):
-        _refuse_spoilt_numbers(levels, name, source)
-    codes = np.where(levels.codes < 0, MISSING_CODE, levels.codes).astype(np.uint16)
-    return Codes(codes, levels.names, int((levels.codes < 0).sum()))
+        refuse_numbers_as_text(levels, name, source)
+        refuse_many_words(levels, name, source)
+    return Codes(levels.codes, levels.names, levels.n_missing)
 
 
-@dataclass(frozen=True)
-class _Levels:
-    """Level names in their order, and the position of each row's level, -1 where empty."""
-
-    names: tuple[str, ...]
-    codes: np.ndarray
-
-
-def _levels(values: pa.ChunkedArray) -> _Levels:
+def _levels(values: pa.ChunkedArray) -> Levels:
     """Find the levels that occur, in an order that only their values decide."""
     if _holds_floats(values.type):  # a NaN is an empty cell and not a level
         values = _plain(values)
@@ -273,20 +289,31 @@ def _levels(values: pa.ChunkedArray) -> _Levels:
     chunks = []
     used: set[object] = set()
     for chunk in values.chunks:
-        indices = pc.fill_null(pc.cast(chunk.indices, pa.int32()), -1).to_numpy()
-        words = [*chunk.dictionary.to_pylist(), None]  # the last is the word of index -1
-        present = np.zeros(len(words), dtype=bool)
-        present[indices] = True
+        words = [*chunk.dictionary.to_pylist(), None]  # the last is the word of an empty cell
+        whole = pc.cast(chunk.indices, pa.int32())
+        indices = to_numpy(pc.fill_null(whole, len(words) - 1) if whole.null_count else whole)
+        present = np.zeros(len(words), dtype=np.bool_)
+        mark_used(indices, present)
         used.update(word for word, there in zip(words, present, strict=True) if there)
         chunks.append((indices, words))
     used.discard(None)
     order = {word: i for i, word in enumerate(sorted(used))}  # type: ignore[type-var]
-    codes = [
-        np.array([order.get(word, -1) for word in words], dtype=np.int32)[indices]
-        for indices, words in chunks
-    ]
     names = tuple(_level_name(word) for word in order)
-    return _Levels(names, np.concatenate(codes) if codes else np.zeros(0, dtype=np.int32))
+    many = len(order) >= MISSING_CODE  # more than any category may have: for messages only
+    missing = len(order) if many else MISSING_CODE
+    kind: type[np.integer] = np.int32 if many else np.uint16
+    codes = np.empty(len(values), dtype=kind)
+    first = n_missing = 0
+    for indices, words in chunks:
+        places = np.array([order.get(word, missing) for word in words], dtype=kind)
+        stop = first + len(indices)
+        if many:
+            codes[first:stop] = places[indices]
+            n_missing += int(np.count_nonzero(codes[first:stop] == missing))
+        else:
+            n_missing += translate(indices, places, MISSING_CODE, codes[first:stop])
+        first = stop
+    return Levels(names, codes, missing, n_missing)
 
 
 def _level_name(word: object) -> str:
@@ -310,80 +337,6 @@ def _same(level: str, wanted: str) -> bool:
     return level in {"true", "false"} and truths.get(wanted.strip().casefold()) == level
 
 
-def _refuse_text(values: pa.ChunkedArray, name: str, source: TableSource) -> None:
-    """Raise the error for text where numbers are needed."""
-    filled = ~missing_rows(values)
-    numeric = _mask(pc.match_substring_regex(values, f"^{NUMBER.pattern}$".replace(r"\d", "[0-9]")))
-    wrong = filled & ~numeric
-    count = int(wrong.sum())
-    if count == 0:
-        raise InputError(
-            f"the column '{shown(name)}' is stored as text, though its cells are numbers",
-            where=_place(name, source),
-            rule="a number column holds numbers, with a decimal point",
-            repair="Store it as a number, or name it as a category with --categorical",
-        )
-    raise InputError(
-        f"the column '{shown(name)}' is text: {count:,} of its {int(filled.sum()):,} filled cells "
-        "are not numbers",
-        where=_place(name, source, wrong),
-        rule="a number column holds numbers in every filled cell",
-        repair="Correct these cells or leave them empty, or name the column as a category with "
-        "--categorical",
-    )
-
-
-def _refuse_spoilt_numbers(levels: _Levels, name: str, source: TableSource) -> None:
-    """Raise the error for a text column that is numbers but for a few cells."""
-    numeric = np.array([bool(NUMBER.fullmatch(level)) for level in levels.names] + [False])
-    n_filled = int((levels.codes >= 0).sum())
-    cells = numeric[levels.codes]
-    n_numeric = int(cells.sum())
-    # Codes such as 01 and 02 are text on purpose when every cell is one.
-    if n_numeric == n_filled or n_numeric <= MOSTLY_NUMBERS * n_filled:
-        return
-    wrong = ~cells & (levels.codes >= 0)
-    raise InputError(
-        f"the column '{shown(name)}' is numbers but for {_count(int(wrong.sum()), 'cell')} of "
-        f"{n_filled:,}, so it was read as text",
-        where=_place(name, source, wrong),
-        rule="a number column holds numbers in every filled cell",
-        repair="Correct these cells or leave them empty, or name the column as a category with "
-        "--categorical",
-    )
-
-
-def row_numbers(source: TableSource, selected: np.ndarray, limit: int = 5) -> str:
-    """Return the numbers of the first rows of a selection, as a person sees them.
-
-    Parameters
-    ----------
-    source : TableSource
-        The table the rows belong to.
-    selected : bool, shape (n_rows,)
-        At least one is true.
-    limit : int
-        Largest number of rows named.
-
-    Returns
-    -------
-    str
-        For example ``rows 5, 9 and 12 (the header is row 1, empty lines are not counted)``.
-    """
-    found = np.flatnonzero(selected)
-    numbers = [str(i + source.first_row) for i in found[:limit].tolist()]
-    listed = numbers[0] if len(numbers) == 1 else f"{', '.join(numbers[:-1])} and {numbers[-1]}"
-    counted = (
-        "row 1 is the first row of data"
-        if source.first_row == 1
-        else "the header is row 1, empty lines are not counted"
-    )
-    return (
-        f"{'first ' if len(found) > limit else ''}row{'s' if len(numbers) > 1 else ''} {listed} "
-        f"({counted})"
-    )
-
-
 def require_no_missing(
     values: pa.ChunkedArray, *, name: str, role: str, source: TableSource
 ) -> None:
@@ -398,27 +351,18 @@ def require_no_missing(
         return
     missing = missing_rows(values)
     raise InputError(
-        f"the {role} column '{shown(name)}' has {_count(int(missing.sum()), 'empty cell')}",
-        where=_place(name, source, missing),
-        rule=f"a {role} has no empty cells",
-        repair="Fill them in or remove these rows; for covariates, --missing indicator keeps them",
+        f"the {role.removesuffix(' column')} column '{shown(name)}' has "
+        f"{counted(int(missing.sum()), 'empty cell')}",
+        where=place(name, source, missing),
+        rule="no cell of this column may be empty",
+        repair="Fill them in or remove these rows"
+        + (", or keep them with --missing indicator" if role == "covariate" else ""),
     )
-
-
-def _place(name: str, source: TableSource, selected: np.ndarray | None = None) -> str:
-    """Return file, column and rows for a message."""
-    rows = "" if selected is None else f", {row_numbers(source, selected)}"
-    return f"{source.name}, column '{shown(name)}'{rows}"
-
-
-def _count(count: int, word: str) -> str:
-    """Return ``1 cell`` or ``3 cells``."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _mask(values: pa.ChunkedArray) -> np.ndarray:
     """Return a boolean column as an array, false where it is null."""
-    return np.asarray(pc.fill_null(values, fill_value=False).to_numpy(), dtype=bool)
+    return to_numpy(pc.fill_null(values, fill_value=False))
 
 
 def _value_type(kind: pa.DataType) -> pa.DataType:

@@ -18,6 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from engine.buffers import to_numpy
 from engine.errors import InputError, StorageError
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -36,6 +37,7 @@ EMPTY_CELLS = ["", "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "NULL", "null"]
 LEADING_ZERO = re.compile(r"0\d+")
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 DECIMAL_POINT = re.compile(r"[+-]?\d+\.\d+")
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}[.,]\d{3}")
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 
 DAMAGED_REPAIR = (
@@ -102,6 +104,13 @@ def read_delimited(path: Path) -> DelimitedTable:
             kept.append(i)
         elif table.column(i).null_count < table.num_rows:
             dropped.append(i + 1)
+    if len(dropped) > len(kept):
+        raise InputError(
+            f"{len(dropped):,} of {len(dropped) + len(kept):,} columns have cells but no name",
+            where=f"{path.name}, first line",
+            rule="the first line of a table names its columns",
+            repair="Delete titles and merged headings above the line of column names",
+        )
     if dropped:
         notes.append(f"{_numbered('column', dropped)} {_has(dropped)} no name and cannot be used")
     rows = table.num_rows - _empty_rows_at_end(table)
@@ -177,21 +186,40 @@ def _layout_of(path: Path, encoding: str) -> _Layout:
     delimiter = given or _sniff(text)
     header, used, rows = _head(text, delimiter)
     if not header:
-        raise InputError("the file has no text in it", where=path.name)
+        raise InputError(
+            "the file has no text in it",
+            where=path.name,
+            rule="a table has a line of column names and rows below it",
+            repair="Export the table again",
+        )
     names = tuple(name.strip().lstrip("\ufeff").strip() for name in header)
     _check_header(path.name, names)
-    cells = [cell.strip() for row in rows for cell in row]
-    comma = delimiter != "," and any(DECIMAL_COMMA.fullmatch(c) for c in cells)
-    point = any(DECIMAL_POINT.fullmatch(c) for c in cells)
+    cells = [(i, cell.strip()) for row in rows for i, cell in enumerate(row)]
+    commas = [(i, c) for i, c in cells if delimiter != "," and DECIMAL_COMMA.fullmatch(c)]
+    points = [(i, c) for i, c in cells if DECIMAL_POINT.fullmatch(c)]
+    # Beside numbers such as 1,5 a number such as 1.234 has a thousands separator, and the reverse.
+    point = any(not THOUSANDS.fullmatch(c) for _, c in points)
+    comma = any(not THOUSANDS.fullmatch(c) for _, c in commas)
+    decimal = "," if commas and not point and (comma or not points) else "."
     return _Layout(
         delimiter=delimiter,
         names=names,
         skip_lines=skip + used,
-        decimal="," if comma and not point else ".",
-        text_columns=frozenset(
-            i for row in rows for i, cell in enumerate(row) if LEADING_ZERO.fullmatch(cell)
-        ),
+        decimal=decimal,
+        text_columns=frozenset(i for i, cell in cells if LEADING_ZERO.fullmatch(cell))
+        | _perhaps_thousands(commas if decimal == "," else points if delimiter == ";" else []),
     )
+
+
+def _perhaps_thousands(numbers: list[tuple[int, str]]) -> frozenset[int]:
+    """Return the columns whose numbers with a mark may all be thousands, as in 1,234.
+
+    Such a column stays text: read with a decimal mark it could be wrong by a factor of a thousand,
+    so where a number is needed it is refused. A point is in doubt between semicolons only, where
+    spreadsheets of many countries write 1.234 for a thousand and more.
+    """
+    surely_decimal = {i for i, number in numbers if not THOUSANDS.fullmatch(number)}
+    return frozenset(i for i, _ in numbers) - surely_decimal
 
 
 def _sniff(text: str) -> str:
@@ -240,7 +268,12 @@ def _check_header(file_name: str, names: tuple[str, ...]) -> None:
             repair="Delete the lines above the column names",
         )
     if len(names) > MAX_COLUMNS:
-        raise InputError(f"the table has {len(names):,} columns", where=file_name)
+        raise InputError(
+            f"the table has {len(names):,} columns",
+            where=file_name,
+            rule=f"a text table has at most {MAX_COLUMNS:,} columns, as many as a spreadsheet",
+            repair="Leave out columns that are not needed, or save the table as Parquet",
+        )
     if all(NUMBER.fullmatch(name) for name in filled):
         raise InputError(
             "the first line holds numbers where column names are needed",
@@ -367,7 +400,7 @@ def _empty_rows_at_end(table: pa.Table) -> int:
         tail = table.slice(max(total - size, 0))
         filled = -1
         for column in tail.columns:
-            valid = column.is_valid().to_numpy()
+            valid = to_numpy(column.is_valid())
             last = int(valid[::-1].argmax()) if valid.any() else len(valid)
             filled = max(filled, len(valid) - last - 1)
         if filled >= 0 or size >= total:

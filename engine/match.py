@@ -19,13 +19,16 @@ import pyarrow as pa
 from engine.effects.estimates import Estimate, estimate_outcome
 from engine.effects.outcome import Outcome, parse_outcomes, read_outcome
 from engine.errors import UsageError
-from engine.matching.balance import Sample, assess_balance, assess_score
+from engine.matching.balance import assess_balance
 from engine.matching.options import MatchOptions, check_options
 from engine.matching.rows import Rows, read_rows
+from engine.matching.score_balance import assess_score
 from engine.matching.scoring import Scoring, score_rows
 from engine.matching.search import explore
 from engine.matching.selection import Match, select_matches
+from engine.matching.terms import Sample
 from engine.matching.unmatched import profile_unmatched
+from engine.release.content import array_digest, content_digest
 from engine.release.folder import check_folder
 from engine.release.manifest import InputFacts, RunFacts
 from engine.release.pack import write_match
@@ -38,7 +41,7 @@ Progress = Callable[[str, float], None]
 _HEAVY_REUSE = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MatchResult:
     """A finished match.
 
@@ -65,6 +68,15 @@ class MatchResult:
     weights: pa.Table
     scores: pa.Table
     balance: pa.Table
+
+    def __repr__(self) -> str:
+        """Return one line of counts: a prompt must not print the ids of everybody."""
+        counts, certificate = self.results["counts"], self.results["certificate"]
+        focal = "treated" if counts["focal"] == "treated" else "comparison_pool"
+        return (
+            f"MatchResult({counts['treated_matched']:,} of {counts[focal]:,} "
+            f"{counts['focal']} people matched, {certificate['violations']:,} violations)"
+        )
 
     def _repr_html_(self) -> str:
         """Return a short table for notebooks."""
@@ -177,7 +189,7 @@ def match(
         with stages.stage("path") as tell:
             path = explore(rows, scoring, checked, balance, tell)
     with stages.stage("estimate"):
-        estimates = _estimates(source, outcomes, rows, sample)
+        estimates, seen = _estimates(source, outcomes, rows, sample)
     warnings = [*source.notes, *scoring.warnings, *_match_warnings(matched, scoring, checked)]
     results = assemble_results(
         rows,
@@ -199,8 +211,16 @@ def match(
                 source.n_rows, len(source.columns),
             )
         ]  # fmt: skip
-        plan = {**options, "outcome": [f"{o.column}:{o.type}" for o in outcomes]}
-        facts = RunFacts(plan, inputs, started, stages.seconds, numba.get_num_threads())
+        plan = {
+            **checked.as_given(),
+            "outcome": [f"{one.column}:{one.type}" for one in outcomes],
+            "interval": interval,
+            "replicates": replicates,
+        }
+        threads = numba.get_num_threads()
+        with stages.stage("digest"):
+            content = content_digest(rows, seen, source.notes, threads=threads)
+        facts = RunFacts(plan, inputs, content, started, stages.seconds, threads)
         write_match(out, results, tables, facts, progress=progress)
     return MatchResult(
         results,
@@ -266,11 +286,14 @@ def _require_columns(
 
 def _estimates(
     source: TableSource, outcomes: tuple[Outcome, ...], rows: Rows, sample: Sample
-) -> list[Estimate]:
-    return [
-        estimate_outcome(outcome, read_outcome(source, outcome, rows.identity), sample)
-        for outcome in outcomes
-    ]
+) -> tuple[list[Estimate], list[str]]:
+    """Estimate each outcome; also the digest of each, so that no two are held at once."""
+    estimates, digests = [], []
+    for outcome in outcomes:
+        values = read_outcome(source, outcome, rows.identity)
+        estimates.append(estimate_outcome(outcome, values, sample))
+        digests.append(array_digest(values))
+    return estimates, digests
 
 
 def _match_warnings(matched: Match, scoring: Scoring, options: MatchOptions) -> list[str]:
@@ -298,7 +321,7 @@ def _match_warnings(matched: Match, scoring: Scoring, options: MatchOptions) -> 
         )
     if options.caliper is None and options.keep_share is None and not options.exact:
         notes.append(
-            "No caliper was set: every treated person is matched, however far away the nearest "
-            "partner is. Look at the balance, and consider --caliper '0.2 sd-logit'."
+            "No caliper was set, so a match counts however far away the nearest partner is. Look "
+            "at the balance, and consider --caliper '0.2 sd-logit'."
         )
     return notes

@@ -11,6 +11,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+import stat
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -71,6 +72,9 @@ class TableSource:
         Size of the file, None for an object.
     read : callable
         Takes a column name of ``columns``, returns the column as ``pyarrow.ChunkedArray``.
+    type_of : callable
+        Takes a column name, returns its type without reading a cell. Text may come as a dictionary
+        when it is read.
     first_row : int
         Number a person sees on the first row of data: 2 in a csv, whose header is row 1.
     notes : tuple of str
@@ -83,6 +87,7 @@ class TableSource:
     sha256: Callable[[], str | None]
     bytes: int | None
     read: Callable[[str], pa.ChunkedArray]
+    type_of: Callable[[str], pa.DataType]
     first_row: int = 1
     notes: tuple[str, ...] = ()
 
@@ -156,7 +161,9 @@ def require_column(source: TableSource, name: str, role: str) -> None:
         near = near_names(name, source.columns)
         raise InputError(
             f"the {role} column '{shown(name)}' is not in the table",
-            where=f"{source.name}, {len(source.columns)} columns",
+            where=f"{source.name}, {len(source.columns)} "
+            f"{'column' if len(source.columns) == 1 else 'columns'}",
+            rule="options name columns as the first line of the table does",
             repair=f"Did you mean {' or '.join(repr(shown(n)) for n in near)}?"
             if near
             else "Check the spelling against the first line of the table",
@@ -196,7 +203,9 @@ def _library_errors_hidden(name: str, kind: str) -> Iterator[None]:
             repair="Close other programs, or use a machine with more memory",
         ) from None
     except PermissionError:
-        raise AccessError("the file may not be read", where=name) from None
+        raise AccessError(
+            "the file may not be read", where=name, repair="Ask its owner for access"
+        ) from None
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError):
         raise InputError(
             f"the {kind} is damaged or incomplete",
@@ -213,11 +222,20 @@ def _open_file(path: Path) -> TableSource:
             raise InputError(
                 "a folder was given where a table is needed",
                 where=name,
+                rule="a table is one file",
                 repair="Name one csv, Parquet or Arrow file",
+            )
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(
+                "a pipe or device was given where a table is needed",
+                where=name,
+                rule="a table is a file, because it is read more than once",
+                repair="Write the data into a file first, and name that file",
             )
         with path.open("rb") as file:
             head = file.read(16)
-        size = path.stat().st_size
+        size = status.st_size
     except FileNotFoundError:
         near = _near_files(path)
         raise InputError(
@@ -230,9 +248,18 @@ def _open_file(path: Path) -> TableSource:
             "the file may not be read", where=name, repair="Ask its owner for access"
         ) from None
     except OSError:
-        raise StorageError("the file could not be read", where=name) from None
+        raise StorageError(
+            "the file could not be read",
+            where=name,
+            repair="Check the disk or network drive, or copy the file to another place",
+        ) from None
     if size == 0:
-        raise InputError("the file is empty", where=name)
+        raise InputError(
+            "the file is empty",
+            where=name,
+            rule="a table has a line of column names and rows below it",
+            repair="Export the table again",
+        )
     for start, kind, repair in NOT_TABLES:
         if head.startswith(start):
             raise InputError(
@@ -254,6 +281,7 @@ def _open_file(path: Path) -> TableSource:
         sha256=digest,
         bytes=size,
         read=text.table.column,
+        type_of=lambda wanted: text.table.schema.field(wanted).type,
         first_row=2,
         notes=text.notes,
     )
@@ -262,7 +290,8 @@ def _open_file(path: Path) -> TableSource:
 def _open_parquet(path: Path, size: int, digest: Callable[[], str | None]) -> TableSource:
     """Open a Parquet file by its footer."""
     with _library_errors_hidden(path.name, "Parquet file"), pq.ParquetFile(path) as file:
-        names = file.schema_arrow.names
+        schema = file.schema_arrow
+        names = schema.names
         rows = file.metadata.num_rows
         coded = _dictionary_columns(file)
 
@@ -277,7 +306,9 @@ def _open_parquet(path: Path, size: int, digest: Callable[[], str | None]) -> Ta
             return file.read([name], use_threads=True).column(name)
 
     columns = _checked(path.name, names, rows)
-    return TableSource(path.name, columns, rows, digest, size, read)
+    return TableSource(
+        path.name, columns, rows, digest, size, read, lambda wanted: schema.field(wanted).type
+    )
 
 
 def _dictionary_columns(file: pq.ParquetFile) -> frozenset[str]:
@@ -315,7 +346,8 @@ def _open_ipc(
     with _library_errors_hidden(name, "Arrow file"):
         mapped = pa.memory_map(str(path), "r")
         opened = pa.ipc.open_stream(mapped) if stream else pa.ipc.open_file(mapped)
-        names = opened.schema.names
+        schema = opened.schema
+        names = schema.names
         if stream:
             rows = sum(batch.num_rows for batch in opened)
         else:
@@ -324,9 +356,11 @@ def _open_ipc(
 
     def read(wanted: str) -> pa.ChunkedArray:
         with _library_errors_hidden(name, "Arrow file"):
-            return load([names.index(wanted)]).column(wanted)
+            return _without_views(load([names.index(wanted)]).column(wanted))
 
-    return TableSource(name, columns, rows, digest, size, read)
+    return TableSource(
+        name, columns, rows, digest, size, read, lambda wanted: schema.field(wanted).type
+    )
 
 
 def _open_object(source: Any) -> TableSource:
@@ -344,13 +378,41 @@ def _open_object(source: Any) -> TableSource:
     index = [n for n in table.column_names if re.fullmatch(r"__index_level_\d+__", n)]
     table = table.drop_columns(index)
     columns = _checked("table", table.column_names, table.num_rows)
-    return TableSource("table", columns, table.num_rows, lambda: None, None, table.column)
+
+    def read(name: str) -> pa.ChunkedArray:
+        return _without_views(table.column(name))
+
+    return TableSource(
+        "table", columns, table.num_rows, lambda: None, None, read,
+        lambda wanted: table.schema.field(wanted).type,
+    )  # fmt: skip
+
+
+def _without_views(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return text as polars hands it over in the type that every Arrow function takes."""
+    kind = values.type
+    if pa.types.is_string_view(kind):
+        return values.cast(pa.large_string())
+    if pa.types.is_binary_view(kind):
+        return values.cast(pa.large_binary())
+    if pa.types.is_dictionary(kind) and pa.types.is_string_view(kind.value_type):
+        chunks = [
+            pa.DictionaryArray.from_arrays(c.indices, c.dictionary.cast(pa.large_string()))
+            for c in values.chunks
+        ]
+        return pa.chunked_array(chunks, pa.dictionary(kind.index_type, pa.large_string()))
+    return values
 
 
 def _checked(name: str, columns: Sequence[str], n_rows: int) -> tuple[str, ...]:
     """Return the column names, or refuse a table without columns, rows or distinct names."""
     if not columns:
-        raise InputError("the table has no columns", where=name)
+        raise InputError(
+            "the table has no columns",
+            where=name,
+            rule="a table has a column for the treatment and one for each covariate",
+            repair="Check how it was made",
+        )
     if len(set(columns)) < len(columns):
         twice = next(c for i, c in enumerate(columns) if c in columns[:i])
         places = [i + 1 for i, c in enumerate(columns) if c == twice]
@@ -401,7 +463,11 @@ def _hash_in_thread(path: Path) -> Callable[[], str | None]:
     def sha256() -> str | None:
         thread.join()
         if not results or not results[0]:
-            raise StorageError("the file could not be read to its end", where=path.name)
+            raise StorageError(
+                "the file could not be read to its end",
+                where=path.name,
+                repair="Check the disk or network drive, and that nothing changes the file",
+            )
         return results[0]
 
     return sha256

@@ -65,6 +65,26 @@ def set_threads(n: int) -> None:
     numba.set_num_threads(n)
 
 
+def compile_note() -> str | None:
+    """Return what a user should know before a run that has to compile, None where nothing.
+
+    Returns
+    -------
+    str or None
+        A sentence or two, where the private cache is empty or no folder can hold it.
+    """
+    if numba.config.DISABLE_JIT:
+        return None
+    if CACHE_FOLDER is None:
+        return (
+            "The kernels are compiled anew, which takes about half a minute in every run, because "
+            "no folder of this user can keep them. Set XDG_CACHE_HOME to a folder of your own."
+        )
+    if any(CACHE_FOLDER.rglob("*.nbi")):
+        return None
+    return "First use: the kernels are compiled, which takes about half a minute once."
+
+
 def _table() -> pa.Table:
     """A small table of made-up rows in which every option has something to do."""
     number = np.arange(_ROWS)

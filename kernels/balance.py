@@ -9,6 +9,7 @@ from numba import prange
 
 from kernels._jit import CHUNK, kernel
 from kernels.blocks import LANES, sum_compensated, tree_add_compensated
+from kernels.ordering import rows_by_score
 
 
 @kernel(inline=True)
@@ -215,17 +216,23 @@ def weighted_kolmogorov_smirnov(
     -------
     float
         nan where a sample is empty.
+
+    Notes
+    -----
+    Weights of one give the same running sums as counts, so they take the shorter way.
     """
     if len(a) == 0 or len(b) == 0:
         return float("nan")
-    order_a = np.argsort(a, kind="stable")
-    order_b = np.argsort(b, kind="stable")
+    if np.all(a_weight == 1.0) and np.all(b_weight == 1.0):
+        return kolmogorov_smirnov(a, b)
+    order_a, a_values = rows_by_score(a)
+    order_b, b_values = rows_by_score(b)
     a_sorted = a_weight[order_a]
     b_sorted = b_weight[order_b]
     # The last value of a running sum, so that both functions end at 1 exactly.
     a_mass = float(np.cumsum(a_sorted)[-1])
     b_mass = float(np.cumsum(b_sorted)[-1])
-    return float(_weighted_gap(a[order_a], a_sorted, a_mass, b[order_b], b_sorted, b_mass))
+    return float(_weighted_gap(a_values, a_sorted, a_mass, b_values, b_sorted, b_mass))
 
 
 @kernel()
@@ -267,23 +274,6 @@ def concordance(score, label, weight):
     if treated == 0.0 or comparison == 0.0:
         return np.nan
     return wins / (treated * comparison)
-
-
-@kernel()
-def level_totals(codes, arm, counts):
-    """Count the rows of each level in each arm.
-
-    Parameters
-    ----------
-    codes : uint16, shape (n,)
-    arm : uint8, shape (n,)
-        0 or 1; other values count in neither arm.
-    counts : int64, shape (2, levels)
-        Added to in place.
-    """
-    for i in range(codes.shape[0]):
-        if arm[i] < 2:
-            counts[arm[i], codes[i]] += 1
 
 
 @kernel()

@@ -104,6 +104,41 @@ def column_moments(numeric, weights, centre, scale):
 
 
 @kernel()
+def mark_used(indices, used):
+    """Set ``used`` at every index that occurs.
+
+    Parameters
+    ----------
+    indices : int32, shape (n,)
+        In [0, m).
+    used : bool, shape (m,)
+    """
+    for i in range(indices.shape[0]):
+        used[indices[i]] = True
+
+
+@kernel()
+def translate(indices, table, counted, codes):
+    """Fill ``codes`` with the entry of ``table`` at each index; return how many are ``counted``.
+
+    Parameters
+    ----------
+    indices : int32, shape (n,)
+        In [0, m).
+    table : uint16, shape (m,)
+    counted : int
+    codes : uint16, shape (n,)
+        Filled.
+    """
+    found = 0
+    for i in range(indices.shape[0]):
+        code = table[indices[i]]
+        codes[i] = code
+        found += 1 if code == counted else 0
+    return found
+
+
+@kernel()
 def add_level_to_cells(cells, codes, radix):
     """Multiply every cell code by ``radix`` and add the level code of one more category.
 

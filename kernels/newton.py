@@ -372,8 +372,10 @@ def fit_firth(
     Notes
     -----
     Maximises log L + log|I| / 2 (Jeffreys' prior). The modified score is
-    sum w (y - F + h (1/2 - F)) x with h the leverage of one copy of the row; steps are I^-1 times
-    it, halved until the penalised likelihood does not fall.
+    sum w (y - F + h (1/2 - F)) x with h the leverage of one copy of the row. It is the plain score
+    of h more copies of each row, half of them treated, so steps are the inverse information of
+    w (1 + h) rows times it, halved until the penalised likelihood does not fall. (The information
+    of the rows alone steps twice too far where h is 1, a level with one row, and circles.)
 
     References
     ----------
@@ -387,6 +389,7 @@ def fit_firth(
     residual = np.empty(n)
     lower = np.empty((columns.n_terms, columns.n_terms))
     inverse = np.empty_like(lower)
+    augmented = np.empty_like(lower)
 
     def evaluate(coefficients: np.ndarray, predictor: np.ndarray) -> tuple[float, float, bool]:
         deviance, _ = deviance_and_gradient(columns, coefficients, treated, weights, predictor)
@@ -412,8 +415,10 @@ def fit_firth(
             break
         if iterations == LARGEST_FIRTH_STEPS:
             break
+        copies = 1.0 + leverage if not len(weights) else weights * (1.0 + leverage)
+        factor(information_matrix(columns, eta, copies), augmented, active.copy(), 0.0)
         step = np.empty_like(beta)
-        solve(lower, active, gradient, step)
+        solve(augmented, active, gradient, step)
         # One step moves no scaled coefficient by more than 5, as far as the data reach at all.
         step *= min(1.0, 5.0 / max(float(np.max(np.abs(step))), 1e-300))
         kept = information.copy(), lower.copy()

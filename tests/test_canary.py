@@ -7,6 +7,7 @@ and unkeyed hashes.
 """
 
 import base64
+import gzip
 import hashlib
 import os
 import subprocess
@@ -17,6 +18,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
 
 ROOT = Path(__file__).resolve().parents[1]
 PEOPLE = [
@@ -113,7 +117,7 @@ FAILURES = {
 
 def justice(folder, *arguments):
     return subprocess.run(
-        [sys.executable, "-P", "-c", "from cli.main import run; run()", *arguments],
+        [sys.executable, "-P", "-c", "from cli.start import run; run()", *arguments],
         capture_output=True,
         cwd=folder,
         env={**os.environ, "TMPDIR": str(folder), "PYTHONPATH": str(ROOT)},
@@ -136,6 +140,78 @@ def test_a_failure_shows_nobody(tmp_path, failure):
     assert [p.name for p in left if found_in(p.name.encode())] == []
     # a refused run leaves no figures behind
     assert [p.name for p in left if p.is_file()] == []
+
+
+def excel(people=PEOPLE):
+    """Write the people as a spreadsheet of a country with decimal commas does."""
+    text = csv_text([{**p, "age": f"{p['age']},5"} for p in people], delimiter=";")
+    return ("\ufeff" + text.replace("\n", ";;\r\n")).encode()
+
+
+def dressed(form):
+    return csv_text([{**p, "age": form.format(p["age"])} for p in people_of_means()])
+
+
+def people_of_means():
+    return [{**p, "age": 1000 + 7 * i} for i, p in enumerate(PEOPLE)]
+
+
+COVARIATES = ("--treatment", "treated", "--covariates")
+# Exports and slips of users: in one process, because there are many. 0 is a run that succeeds.
+EXPORTS = {
+    "excel": (excel(), BASE, {0}),
+    "excel-name-as-covariate": (excel(), (*COVARIATES, "name,age"), {65}),
+    "excel-utf-16-with-a-name-in-age": (
+        csv_text(spoilt("age", 7, NAME), delimiter="\t").encode("utf-16"),
+        BASE,
+        {65},
+    ),
+    "windows-1252": (GOOD.replace("vorth", "v\xf6rth").encode("cp1252"), BASE, {0}),
+    "name-as-category": (GOOD, (*COVARIATES, "age,name"), {65}),
+    "birthday-as-category": (GOOD, (*COVARIATES, "age,born"), {65}),
+    "id-as-category": (GOOD, (*COVARIATES, "age,id"), {65}),
+    "names-exact": (GOOD, (*BASE, "--exact", "name"), {65}),
+    "thousands": (dressed('"{:,}"'), BASE, {65}),
+    "pounds": (dressed("\u00a3{}"), BASE, {65}),
+    "per-cent": (dressed("{}%"), BASE, {65}),
+    "space-that-does-not-break": (dressed("{}\u00a0"), BASE, {65}),
+    "title-line": (f"{NAME},,,,,,\n" + GOOD, BASE, {65}),
+    "totals-line": (GOOD + f"{NAME},,,{NAME},,,\n", BASE, {65}),
+    "treated-yes": (GOOD, ("--treatment", "sex", "--covariates", "age"), {65}),
+    "treated-is-a-name": (GOOD, (*BASE, "--treated", "2"), {65}),
+    "header-twice": (GOOD.replace("returned", "age", 1), BASE, {65}),
+    "line-end-in-a-name": (GOOD.replace(NAME, f'"{NAME[:9]}\n{NAME[9:]}"'), BASE, {0}),
+    "quotation-mark-inside": (GOOD.replace(NAME, f'"{NAME[:9]}"{NAME[9:]}'), BASE, {0, 65}),
+    "gzip": (gzip.compress(GOOD.encode()), BASE, {65}),
+    "old-excel": (b"\xd0\xcf\x11\xe0" + GOOD.encode("utf-16-le"), BASE, {65}),
+    "infinite-age": (csv_text(spoilt("age", 7, "inf")), BASE, {65}),
+    "outcome-in-words": (
+        csv_text([{**p, "returned": "yes" if p["returned"] else "no"} for p in PEOPLE]),
+        (*BASE, "--outcome", "returned:binary"),
+        {65},
+    ),
+    "no-rows": (csv_text([]), BASE, {65}),
+    "one-row": (csv_text(PEOPLE[:1]), BASE, {65}),
+}
+
+
+@pytest.mark.parametrize("export", EXPORTS)
+def test_an_export_or_a_slip_shows_nobody(tmp_path, monkeypatch, export):
+    content, options, codes = EXPORTS[export]
+    table = tmp_path / "table.csv"
+    table.write_bytes(content if isinstance(content, bytes) else content.encode())
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["match", "table.csv", *options, "--out", "out"])
+
+    assert result.exit_code in codes, result.output
+    assert found_in(result.output.encode()) == []
+    if result.exit_code == 0:
+        return
+    assert "Internal error" not in result.output
+    # what, where, and the rule or the repair
+    assert result.stderr.startswith("justicelab: ")
+    assert result.stderr.count(". ") >= 1
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file() and p != table] == []
 
 
 def test_an_output_folder_of_somebody_else_is_refused_and_untouched(tmp_path):

@@ -13,17 +13,16 @@ Run = Callable[[Stopwatch], Answer]
 
 def ours(rows: int, treated_share: float, ratio: int, *, replace: bool) -> Run:
     """Time the pairing on the score; certificate and balance are cases of their own."""
-    from engine.matching.pairing import (
-        Problem,
-        pair_with_replacement,
-        pair_without_replacement,
-    )
+    from engine.matching.pairing import pair_with_replacement, pair_without_replacement
+    from engine.matching.problem import Problem
 
     logit, treated = scores(rows, treated_share)
-    problem = Problem(logit, treated, np.ones(rows, dtype=np.bool_))
+    eligible = np.ones(rows, dtype=np.bool_)
 
     def run(watch: Stopwatch) -> Answer:
         with watch("match"):
+            # A new problem each time: one that was matched before keeps its sorted order.
+            problem = Problem(logit, treated, eligible)
             if replace:
                 pairing = pair_with_replacement(problem, ratio=ratio)
             else:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from engine.effects.outcome import Outcome
 from engine.effects.welch import Difference, describe_group, welch_difference
-from engine.matching.balance import Sample
+from engine.matching.terms import Sample
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Caliper:
     @property
     def given(self) -> str:
         """The caliper in the form in which it is written."""
-        return f"{self.width:g} {self.scale}"
+        return f"{_shortest(self.width)} {self.scale}"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,12 @@ class CovariateCaliper:
     @property
     def given(self) -> str:
         """The caliper in the form in which it is written."""
-        return f"{self.column} {self.width:g}" + (" sd" if self.in_sd else "")
+        return f"{self.column} {_shortest(self.width)}" + (" sd" if self.in_sd else "")
+
+
+def _shortest(value: float) -> str:
+    """The shortest text that reads back as the same number, a whole one without a point."""
+    return repr(value).removesuffix(".0")
 
 
 def _number(text: str, option: str, example: str) -> float:

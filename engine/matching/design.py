@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.columns import (
     MISSING_CODE,
+    Codes,
     as_codes,
     as_float64,
     count_missing,
@@ -135,77 +136,82 @@ def read_design(
             f"'{strangers[0]}' is named as a category but is not a covariate",
             repair="Add it to --covariates, or leave it out of --categorical",
         )
+    kinds = [name in categorical or is_category(source.type_of(name)) for name in covariates]
+    place = [kinds[:i].count(kinds[i]) for i in range(len(kinds))]
+    numeric = np.empty((kinds.count(False), source.n_rows))
+    codes = np.empty((kinds.count(True), source.n_rows), dtype=np.uint16)
     done = 0
 
-    def read(name: str) -> list[tuple[str, tuple[str, ...], NDArray]]:
+    def read(i: int) -> tuple[tuple[str, ...], NDArray[np.bool_] | None]:
+        """Fill the covariate's row; return its levels, and its empty cells if it has any."""
         nonlocal done
+        name = covariates[i]
         values = column(source, name, "covariate")
         if missing == "error":
             require_no_missing(values, name=name, role="covariate", source=source)
-        if name in categorical or is_category(values.type):
-            parts = [_category(source, name, values, identity, forced=name in categorical)]
+        levels: tuple[str, ...] = ()
+        empty = None
+        if kinds[i]:
+            coded = as_codes(values, name=name, source=source, forced=name in categorical)
+            levels = _category(coded, identity, codes[place[i]])
         else:
-            parts = _numbers(source, name, values, identity)
+            identity.gather_into(as_float64(values, name=name, source=source), numeric[place[i]])
+            if count_missing(values):
+                empty = _fill_mean(numeric[place[i]])
         done += 1
         if progress is not None:
             progress(done / len(covariates))
-        return parts
+        return levels, empty
 
     # Two columns at a time: one is decoded while another is gathered.
     with ThreadPoolExecutor(2) as pool:
-        found = [part for parts in pool.map(read, covariates) for part in parts]
-    return _stack(found, source.n_rows)
+        found = list(pool.map(read, range(len(covariates))))
+    read_in = [
+        Covariate(name, levels, row)
+        for name, (levels, _), row in zip(covariates, found, place, strict=True)
+    ]
+    indicators = {c.name: empty for c, (_, empty) in zip(read_in, found, strict=True)}
+    return _with_indicators(Design(tuple(read_in), numeric, codes), indicators)
 
 
-def _stack(
-    found: list[tuple[str, tuple[str, ...], NDArray]],
-    n_rows: int,
-) -> Design:
-    """Move columns into their matrices one by one, freeing each as it goes."""
-    p_numeric = sum(not levels for _, levels, _ in found)
-    numeric = np.empty((p_numeric, n_rows))
-    codes = np.empty((len(found) - p_numeric, n_rows), dtype=np.uint16)
+def _with_indicators(design: Design, empty: dict[str, NDArray[np.bool_] | None]) -> Design:
+    """Add the indicator of a number's empty cells right after it, where it has any."""
+    extra = sum(cells is not None for cells in empty.values())
+    if not extra:
+        return design
+    numeric = np.empty((len(design.numeric) + extra, design.n_rows))
     covariates = []
-    rows = [0, 0]
-    found.reverse()
-    while found:
-        name, levels, values = found.pop()
-        kind = 1 if levels else 0
-        target = codes if levels else numeric
-        target[rows[kind]] = values
-        covariates.append(Covariate(name, levels, rows[kind]))
-        rows[kind] += 1
-    return Design(tuple(covariates), numeric, codes)
+    row = 0
+    for covariate in design.covariates:
+        if covariate.levels:
+            covariates.append(covariate)
+            continue
+        numeric[row] = design.numeric[covariate.row]
+        covariates.append(Covariate(covariate.name, (), row))
+        row += 1
+        cells = empty[covariate.name]
+        if cells is not None:
+            numeric[row] = cells
+            covariates.append(Covariate(f"{covariate.name} missing", (), row))
+            row += 1
+    return Design(tuple(covariates), numeric, design.codes)
 
 
-def _numbers(
-    source: TableSource, name: str, values: pa.ChunkedArray, identity: Identity
-) -> list[tuple[str, tuple[str, ...], NDArray]]:
-    has_missing = count_missing(values) > 0
-    array = identity.gather(as_float64(values, name=name, source=source))
-    parts: list[tuple[str, tuple[str, ...], NDArray]] = []
-    if has_missing:
-        empty = np.isnan(array)
-        present = array[~empty]
-        filled = np.array(array)
-        filled[empty] = float(total(present)) / len(present) if len(present) else 0.0
-        parts.append((name, (), filled))
-        parts.append((f"{name} missing", (), empty.astype(np.float64)))
-    else:
-        parts.append((name, (), array))
-    return parts
+def _fill_mean(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Fill empty cells with the mean of the others, in place; return which were empty."""
+    empty = np.isnan(values)
+    present = values[~empty]
+    values[empty] = float(total(present)) / len(present) if len(present) else 0.0
+    return empty
 
 
-def _category(
-    source: TableSource, name: str, values: pa.ChunkedArray, identity: Identity, *, forced: bool
-) -> tuple[str, tuple[str, ...], NDArray]:
-    coded = as_codes(values, name=name, source=source, forced=forced)
-    codes = identity.gather(coded.codes)
-    levels = coded.levels
-    if coded.n_missing:
-        codes = np.where(codes == MISSING_CODE, len(levels), codes).astype(np.uint16)
-        levels = (*levels, MISSING_LEVEL)
-    return name, levels, codes
+def _category(coded: Codes, identity: Identity, row: NDArray[np.uint16]) -> tuple[str, ...]:
+    """Fill a row with codes, empty cells as a level of their own; return the level names."""
+    identity.gather_into(coded.codes, row)
+    if not coded.n_missing:
+        return coded.levels
+    row[row == MISSING_CODE] = len(coded.levels)
+    return (*coded.levels, MISSING_LEVEL)
 
 
 def term_names(design: Design) -> tuple[str, ...]:
@@ -264,8 +270,9 @@ def code_columns(
 
     Notes
     -----
-    Centre and scale only condition the fit, so they come from a systematic sample of rows; a
-    column that looks constant there is looked at whole.
+    Centre and scale condition the fit and set the unit of the ridge penalty. They come from a
+    systematic sample of rows, weighted like the fit, so that weights mean repeated rows; a column
+    that looks constant there is looked at whole.
     """
     numeric = design.numeric
     p_numeric, n = numeric.shape
@@ -274,7 +281,7 @@ def code_columns(
     step = max(1, n // _MOMENT_ROWS)
     if len(weights):
         present = np.flatnonzero(weights > 0)[::step]
-        column_moments(np.ascontiguousarray(numeric[:, present]), np.empty(0), centre, scale)
+        column_moments(np.ascontiguousarray(numeric[:, present]), weights[present], centre, scale)
     else:
         column_moments(np.ascontiguousarray(numeric[:, ::step]), np.empty(0), centre, scale)
     for j in np.flatnonzero(scale == 0.0):

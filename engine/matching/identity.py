@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from engine.columns import missing_rows, row_numbers
+from engine.buffers import to_arrow, to_numpy
+from engine.columns import count_missing, missing_rows, row_numbers
 from engine.errors import InputError
 from engine.tables import TableSource, column
 from kernels.ordering import order_by_key
@@ -50,6 +51,14 @@ class Identity:
             return values if values.flags.writeable else values.copy()
         return values[self.order]
 
+    def gather_into(self, values: NDArray, out: NDArray) -> None:
+        """Fill ``out`` with values of data rows in canonical order."""
+        if self.order is None:
+            out[:] = values
+        else:
+            # 'clip' writes straight into out; the default checks bounds by way of a copy
+            np.take(values, self.order, out=out, mode="clip")
+
     def data_position(self) -> NDArray[np.int64]:
         """Return each canonical row's place in the data, int64, shape (n,)."""
         return np.arange(len(self.unit)) if self.order is None else self.order
@@ -82,12 +91,12 @@ def identify(source: TableSource, id_column: str | None, seed: int) -> Identity:
     """
     if id_column is None:
         unit = np.arange(source.n_rows, dtype=np.uint64)
-        return Identity(None, pa.array(np.arange(1, source.n_rows + 1)), unit, seed)
+        return Identity(None, to_arrow(np.arange(1, source.n_rows + 1)), unit, seed)
     values = column(source, id_column, "id")
-    empty = missing_rows(values)
-    if empty.any():
+    if count_missing(values):
+        empty = missing_rows(values)
         raise InputError(
-            f"the id column '{id_column}' has {int(empty.sum()):,} empty cells",
+            f"the id column '{id_column}' has {_counted(int(empty.sum()), 'empty cell')}",
             where=f"{source.name}, {row_numbers(source, empty)}",
             rule="the id names every row once",
             repair="Fill the empty ids, or leave --id out to use row numbers",
@@ -99,7 +108,11 @@ def identify(source: TableSource, id_column: str | None, seed: int) -> Identity:
     same = np.flatnonzero(sorted_key[1:] == sorted_key[:-1])
     if len(same):
         _refuse_duplicates(source, id_column, values, order, same)
-    return Identity(order, values.take(pa.array(order)), unit[order], seed)
+    return Identity(order, values.take(to_arrow(order)), unit[order], seed)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
 def _keys(unit: NDArray[np.uint64], stage: int, seed: int) -> NDArray[np.uint64]:
@@ -117,8 +130,11 @@ def _units(values: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.uint64]]:
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0)
     if pa.types.is_integer(array.type):
-        return array, array.to_numpy(zero_copy_only=False).astype(np.int64).view(np.uint64)
+        return array, to_numpy(array).astype(np.int64).view(np.uint64)
     texts = array.cast(pa.large_string())
+    if pa.types.is_string_view(array.type):
+        # Polars hands out string views, which Arrow cannot gather.
+        array = texts
     offsets = np.frombuffer(texts.buffers()[1], dtype=np.int64)
     offsets = offsets[texts.offset : texts.offset + len(texts) + 1]
     data = texts.buffers()[2]
@@ -136,7 +152,7 @@ def _refuse_duplicates(
     same: NDArray[np.int64],
 ) -> None:
     first, second = order[same], order[same + 1]
-    equal = np.asarray(pc.equal(ids.take(pa.array(first)), ids.take(pa.array(second))))
+    equal = to_numpy(pc.equal(ids.take(to_arrow(first)), ids.take(to_arrow(second))))
     if not equal.any():
         # Two different texts with one 64-bit hash: row order decides between those two alone.
         return
@@ -144,7 +160,7 @@ def _refuse_duplicates(
     repeated[first[equal]] = True
     repeated[second[equal]] = True
     raise InputError(
-        f"the id column '{id_column}' names {int(equal.sum()):,} rows a second time",
+        f"the id column '{id_column}' names {_counted(int(equal.sum()), 'row')} a second time",
         where=f"{source.name}, {row_numbers(source, repeated)}",
         rule="the id names every row once; a person with several rows goes into --person",
         repair="Remove the repeated rows, or give a column that is different in every row",

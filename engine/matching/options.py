@@ -1,7 +1,7 @@
 """The options of a match: parsed and checked before a table is touched."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from engine.errors import UsageError
@@ -13,8 +13,9 @@ from engine.matching.caliper import (
     parse_covariate_caliper,
 )
 from engine.matching.design import Missing
-from engine.matching.pairing import Kernel, Order
+from engine.matching.pairing import Order
 from engine.matching.propensity import FitMethod
+from engine.matching.radius import Kernel
 
 Estimand = Literal["att", "atc"]
 Discard = Literal["none", "support"]
@@ -76,6 +77,13 @@ class MatchOptions:
         if self.kernel is not None:
             return "kernel"
         return "radius" if self.radius else "nearest"
+
+    def as_given(self) -> dict[str, Any]:
+        """Every option with its resolved value, in the form that :func:`check_options` takes."""
+        given = {one.name: getattr(self, one.name) for one in fields(self)}
+        given["caliper"] = None if self.caliper is None else self.caliper.given
+        given["covariate_caliper"] = tuple(one.given for one in self.covariate_caliper)
+        return given
 
     @property
     def has_rules(self) -> bool:

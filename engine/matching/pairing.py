@@ -1,15 +1,19 @@
-"""Who is paired with whom: the matching kernels behind one function on rows.
+"""Who is paired with whom: the matching kernels behind one function on rows."""
 
-Rows come in canonical order (sorted by the public key of their identity), so that "lower row" is
-"lower key" and nothing depends on the order in which a table was written.
-"""
-
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.matching.problem import (
+    WALKS_PER_CALL,
+    Floats,
+    Integers,
+    Layout,
+    Problem,
+    scan_cost,
+)
 from kernels.blocks import total
 from kernels.closest import (
     Chain,
@@ -19,64 +23,15 @@ from kernels.closest import (
     link_chain,
     push_all_neighbours,
 )
-from kernels.extent import count_matchable, smallest_caliper
 from kernels.greedy import Places, greedy_round, open_places
-from kernels.nearest import nearest_into, windows_into
+from kernels.nearest import nearest_into
 from kernels.ordering import rows_by_cell_and_score, rows_by_score
-from kernels.rules import Pool, Rules, Sequence, mark_runs
-from kernels.windows import EPANECHNIKOV, TRICUBE, UNIFORM, window_sums
+from kernels.rules import Rules, Sequence
 
 Order = Literal["largest", "smallest", "closest", "data", "random"]
-Kernel = Literal["epanechnikov", "tricube"]
 
-# Rows a compiled call may serve so that it stays well under half a second: signals are served
-# between calls. A walk costs about 0.2 microseconds; a Mahalanobis scan its whole window.
-_WALKS_PER_CALL = 500_000
+# A Mahalanobis scan looks at its whole window: as many rows a call as keep it under half a second.
 _SCANNED_PER_CALL = 100_000_000
-_KERNEL_SHAPES = {None: UNIFORM, "epanechnikov": EPANECHNIKOV, "tricube": TRICUBE}
-
-Integers = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Rows and conditions of a match.
-
-    Attributes
-    ----------
-    score : float64, shape (n,)
-        What is compared: the logit, or the probability for a caliper on that scale; finite where
-        eligible.
-    focal : bool, shape (n,)
-        Rows that look for partners: the treated for the ATT, the comparison people for the ATC.
-    eligible : bool, shape (n,)
-        Rows that take part.
-    cell : int64, shape (n,), optional
-        Exact-match cell in [0, number of cells).
-    person : int64, shape (n,), optional
-        Person number in [0, number of people).
-    anti : int64, shape (a, n)
-        Codes that must differ within a pair.
-    covariate : float64, shape (v, n)
-    width : float64, shape (v,)
-        Calipers on covariates, inclusive.
-    position : float64, shape (d, n), optional
-        Whitened coordinates for Mahalanobis distance.
-    caliper : float
-        Largest difference of scores, inclusive; inf for none.
-    """
-
-    score: Floats
-    focal: NDArray[np.bool_]
-    eligible: NDArray[np.bool_]
-    cell: Integers | None = None
-    person: Integers | None = None
-    anti: Integers = field(default_factory=lambda: np.empty((0, 0), dtype=np.int64))
-    covariate: Floats = field(default_factory=lambda: np.empty((0, 0)))
-    width: Floats = field(default_factory=lambda: np.empty(0))
-    position: Floats | None = None
-    caliper: float = float("inf")
 
 
 @dataclass(frozen=True)
@@ -106,70 +61,6 @@ class Pairing:
         return np.diff(self.indptr)
 
 
-@dataclass(frozen=True)
-class Windows:
-    """All partners within the caliper, as windows of the sorted pool.
-
-    Attributes
-    ----------
-    focal : int64, shape (f,)
-        Eligible focal rows, ascending.
-    low, high : int64, shape (f,)
-        Partners of ``focal[i]`` are ``pool[low[i]:high[i]]``.
-    pool : int64, shape (n_pool,)
-        Comparison rows sorted by (cell, score, row).
-    total : float64, shape (f,)
-        Sum of kernel weights of each window; a row with total 0 is unmatched.
-    weight : float64, shape (n,)
-        Each row's summed shares, 0 outside the pool's windows.
-    """
-
-    focal: Integers
-    low: Integers
-    high: Integers
-    pool: Integers
-    total: Floats
-    weight: Floats
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """The sorted pool and the focal rows, ascending by row."""
-
-    pool_rows: Integers
-    pool: Pool
-    focal_rows: Integers
-    low: Integers
-    high: Integers
-    pool_start: Integers
-    focal_sorted: Integers
-    focal_score: Floats
-    focal_start: Integers
-
-
-def _lay_out(problem: Problem) -> _Layout:
-    n_cells = 1 if problem.cell is None else int(problem.cell.max(initial=0)) + 1
-    score, cell = problem.score, problem.cell
-    pool_rows, pool_score, pool_start = rows_by_cell_and_score(
-        score, ~problem.focal & problem.eligible, cell, n_cells
-    )
-    is_focal = problem.focal & problem.eligible
-    focal_sorted, focal_score, focal_start = rows_by_cell_and_score(score, is_focal, cell, n_cells)
-    run = np.empty(len(pool_score), dtype=np.int64)
-    mark_runs(pool_score, pool_start, run)
-    focal_rows = np.flatnonzero(is_focal)
-    if cell is None:
-        low = np.zeros(len(focal_rows), dtype=np.int64)
-        high = np.full(len(focal_rows), len(pool_score), dtype=np.int64)
-    else:
-        low = pool_start[cell[focal_rows]]
-        high = pool_start[cell[focal_rows] + 1]
-    return _Layout(
-        pool_rows, Pool(pool_score, run), focal_rows, low, high, pool_start,
-        focal_sorted, focal_score, focal_start,
-    )  # fmt: skip
-
-
 def _rules(problem: Problem, focal: Integers, pool: Integers) -> Rules:
     none = np.empty(0, dtype=np.int64)
     person = problem.person
@@ -193,22 +84,16 @@ def _rules(problem: Problem, focal: Integers, pool: Integers) -> Rules:
     )
 
 
-def _rows_per_call(problem: Problem, layout: _Layout) -> int:
+def _rows_per_call(problem: Problem, layout: Layout) -> int:
     if problem.position is None:
-        return _WALKS_PER_CALL
+        return WALKS_PER_CALL
     cost = scan_cost(problem) / max(1, len(layout.focal_rows))
     return max(1, int(_SCANNED_PER_CALL / max(cost, 1.0)))
 
 
-def _sequence(problem: Problem, layout: _Layout, positions: Integers) -> Sequence:
+def _sequence(problem: Problem, layout: Layout, positions: Integers) -> Sequence:
     rows = layout.focal_rows[positions]
     return Sequence(problem.score[rows], layout.low[positions], layout.high[positions])
-
-
-def scan_cost(problem: Problem) -> int:
-    """Return the number of candidates that a Mahalanobis match looks at: the sum of windows."""
-    windows = _windows(problem, _lay_out(problem))
-    return int((windows[1] - windows[0]).sum())
 
 
 def pair_with_replacement(problem: Problem, *, ratio: int = 1, ties_all: bool = False) -> Pairing:
@@ -233,7 +118,7 @@ def pair_with_replacement(problem: Problem, *, ratio: int = 1, ties_all: bool = 
     Preference: smaller exact distance, then lower score, then lower row. Sorting, then O(log n)
     for each focal row.
     """
-    layout = _lay_out(problem)
+    layout = problem.layout
     n_focal = len(layout.focal_rows)
     # Served in score order: neighbours read the same part of the pool.
     served, _ = rows_by_score(problem.score[layout.focal_rows])
@@ -341,7 +226,7 @@ def variable_quota(problem: Problem, ratio: int, max_ratio: int) -> Integers:
 
 def _service_order(
     problem: Problem,
-    layout: _Layout,
+    layout: Layout,
     order: Order,
     data_position: Integers | None,
     random_key: NDArray[np.uint64] | None,
@@ -403,7 +288,7 @@ def pair_without_replacement(
     Preference: smaller exact distance, then lower score, then lower row. Near-linear, but for
     Mahalanobis distance (the sum of windows) and 'closest' under rules.
     """
-    layout = _lay_out(problem)
+    layout = problem.layout
     n_focal = len(layout.focal_rows)
     served = _service_order(problem, layout, order, data_position, random_key)
     sequence = _sequence(problem, layout, served)
@@ -447,7 +332,7 @@ def pair_without_replacement(
 
 def _closest_round(
     problem: Problem,
-    layout: _Layout,
+    layout: Layout,
     places: Places,
     asked: Integers,
     round_number: int,
@@ -486,7 +371,7 @@ def _closest_round(
     heap = empty_heap(3 * n + 16)
     push_all_neighbours(chain, heap, problem.caliper)
     partner = np.full(n, -1, dtype=np.int64)
-    while closest_pairs(chain, heap, problem.caliper, partner, _WALKS_PER_CALL) == _WALKS_PER_CALL:
+    while closest_pairs(chain, heap, problem.caliper, partner, WALKS_PER_CALL) == WALKS_PER_CALL:
         continue
     matched = np.flatnonzero(partner >= 0)
     served = place_of[units[matched]]
@@ -494,117 +379,3 @@ def _closest_round(
     chosen[served, count[served]] = used
     count[served] += 1
     np.add.at(places.used, used, 1)
-
-
-def _windows(problem: Problem, layout: _Layout) -> tuple[Integers, Integers]:
-    n_focal = len(layout.focal_rows)
-    low = np.empty(n_focal, dtype=np.int64)
-    high = np.empty(n_focal, dtype=np.int64)
-    sequence = Sequence(problem.score[layout.focal_rows], layout.low, layout.high)
-    for start in range(0, n_focal, _WALKS_PER_CALL):
-        stop = min(start + _WALKS_PER_CALL, n_focal)
-        windows_into(layout.pool, sequence, problem.caliper, low, high, start, stop)
-    return low, high
-
-
-def match_within_radius(problem: Problem, kernel: Kernel | None = None) -> Windows:
-    """Give each focal row all partners within the caliper, evenly or by a kernel.
-
-    Parameters
-    ----------
-    problem : Problem
-        With a finite caliper; no rules beyond cell and caliper.
-    kernel : {'epanechnikov', 'tricube'}, optional
-        Weight 1 - u^2 or (1 - |u|^3)^3 of a partner at u = difference / caliper; even if absent.
-
-    Returns
-    -------
-    Windows
-
-    Notes
-    -----
-    Near-linear in the rows, whatever the windows hold; see :mod:`kernels.windows`.
-    """
-    layout = _lay_out(problem)
-    low, high = _windows(problem, layout)
-    shape = _KERNEL_SHAPES[kernel]
-    scores = problem.score[layout.focal_rows]
-    pool_score = layout.pool.score
-    if shape == UNIFORM:
-        total = (high - low).astype(np.float64)
-    else:
-        ones = np.ones(len(pool_score))
-        total = window_sums(pool_score, ones, problem.caliper, shape, scores, low, high)
-    # A window whose members all lie at the very edge has no kernel weight: unmatched.
-    total = np.where((high > low) & (total > 1e-12), total, 0.0)
-    # The same sums seen from the comparison side: windows of focal rows around each pool row.
-    order = layout.focal_sorted
-    position = np.empty(len(problem.score), dtype=np.int64)
-    position[layout.focal_rows] = np.arange(len(layout.focal_rows))
-    sorted_total = total[position[order]]
-    mass = np.divide(1.0, sorted_total, out=np.zeros_like(sorted_total), where=sorted_total > 0)
-    focal_score = layout.focal_score
-    cell = np.repeat(np.arange(len(layout.pool_start) - 1), np.diff(layout.pool_start))
-    seen = Sequence(pool_score, layout.focal_start[cell], layout.focal_start[cell + 1])
-    first = np.empty(len(pool_score), dtype=np.int64)
-    last = np.empty(len(pool_score), dtype=np.int64)
-    focal_pool = Pool(focal_score, np.empty(0, dtype=np.int64))
-    for start in range(0, len(pool_score), _WALKS_PER_CALL):
-        stop = min(start + _WALKS_PER_CALL, len(pool_score))
-        windows_into(focal_pool, seen, problem.caliper, first, last, start, stop)
-    sums = window_sums(focal_score, mass, problem.caliper, shape, pool_score, first, last)
-    weight = np.zeros(len(problem.score))
-    weight[layout.pool_rows] = np.where(last > first, sums, 0.0)
-    return Windows(layout.focal_rows, low, high, layout.pool_rows, total, weight)
-
-
-def maximum_matchable(problem: Problem, *, capacity: int) -> int:
-    """Return the largest number of focal rows that can each have a partner.
-
-    Parameters
-    ----------
-    problem : Problem
-        Cells and the caliper on the score count; rules beyond them do not.
-    capacity : int
-        Uses of one partner; 0 for no limit (with replacement).
-    """
-    layout = _lay_out(problem)
-    return int(
-        count_matchable(
-            layout.focal_score,
-            layout.focal_start,
-            layout.pool.score,
-            layout.pool_start,
-            problem.caliper,
-            capacity,
-        )
-    )
-
-
-def caliper_that_keeps(problem: Problem, *, capacity: int, share: float) -> float:
-    """Return the smallest width on the score at which a share of focal rows can be matched.
-
-    Parameters
-    ----------
-    problem : Problem
-        Its own caliper is ignored.
-    capacity : int
-        Uses of one partner; 0 for no limit.
-    share : float
-        In (0, 1].
-
-    Returns
-    -------
-    float
-        inf where no width is enough.
-    """
-    layout = _lay_out(problem)
-    wanted = int(np.ceil(share * len(layout.focal_rows) - 1e-9))
-    return smallest_caliper(
-        layout.focal_score,
-        layout.focal_start,
-        layout.pool.score,
-        layout.pool_start,
-        capacity,
-        wanted,
-    )

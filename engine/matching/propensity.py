@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from engine.errors import InputError
 from engine.matching.design import Design, code_columns, term_names, term_of_level
-from engine.matching.separation import describe, screen, separated_terms
+from engine.matching.screening import Tally, describe, screen, tally_columns
+from engine.matching.separation import SeparatedTerm, describe_separated, separated_terms
 from kernels.cholesky import condition_number
 from kernels.columns import CodedColumns
 from kernels.elementary import logarithm
@@ -192,13 +193,15 @@ def fit_propensity(
     separation: list[Separation] = []
     notes: list[str] = []
     left_out = np.zeros(len(treated), dtype=np.bool_)
+    tally = _tally(design, treated, work)
     if method == "ml":
-        left_out = _lone_rows(design, treated, work, focal_treated, separation, notes)
+        left_out = _lone_rows(design, tally, focal_treated, separation, notes)
         if left_out.any():
             work = np.where(left_out, 0.0, work if len(work) else 1.0)
             require_both_arms(treated[work > 0])
+            tally = _tally(design, treated, work)
     columns, constant = code_columns(design, work)
-    dropped, active = _usable_columns(design, columns, constant, names, work)
+    dropped, active = _usable_columns(design, tally, columns, constant, names, work)
     label = treated.astype(np.uint8)
     fitted = None
     if method != "firth":
@@ -207,11 +210,10 @@ def fit_propensity(
         if method == "ml" and not _certified(fitted, work):
             found = _separated(design, columns, active, treated, work, fitted.eta)
             if found:
-                separation += found
+                separation += [Separation(term.name, term.kind) for term in found]
                 notes.append(
-                    "The columns separate the treated from the others, so maximum likelihood has "
-                    "no finite estimate; Firth's estimate with intercept correction was used. "
-                    "Separated: " + ", ".join(item.name for item in found) + "."
+                    f"{describe_separated(found)} Firth's estimate with intercept correction was "
+                    "used instead."
                 )
                 fitted = None
             elif fitted.status != CONVERGED:
@@ -283,34 +285,31 @@ def _grouped_order(design: Design) -> NDArray[np.int64]:
     return np.array(order, dtype=np.int64)
 
 
+def _tally(design: Design, treated: NDArray[np.bool_], weights: NDArray[np.float64]) -> Tally:
+    levels, _ = _level_names(design)
+    return tally_columns(
+        design.numeric, design.codes, [len(level) for level in levels], treated, weights
+    )
+
+
 def _lone_rows(
     design: Design,
-    treated: NDArray[np.bool_],
-    weights: NDArray[np.float64],
+    tally: Tally,
     focal_treated: bool,
     separation: list[Separation],
     notes: list[str],
 ) -> NDArray[np.bool_]:
     """Return the rows in levels without anyone of the focal arm; note what else is lone."""
     levels, categories = _level_names(design)
-    names = [term_names(design)[i] for i in _grouped_order(design)]
-    seen = screen(
-        design.numeric,
-        design.codes,
-        [len(level) for level in levels],
-        names,
-        treated,
-        weights if len(weights) else None,
-        level_names=levels,
-        category_names=categories,
-    )
+    numbers = [c.name for c in design.covariates if not c.levels]
+    seen = screen(tally, numbers, categories, levels)
     if focal_treated:
         leaving, staying = seen.levels_without_treated, seen.levels_without_comparison
         kinds = ("no treated", "no comparison")
     else:
         leaving, staying = seen.levels_without_comparison, seen.levels_without_treated
         kinds = ("no comparison", "no treated")
-    left_out = np.zeros(len(treated), dtype=np.bool_)
+    left_out = np.zeros(design.n_rows, dtype=np.bool_)
     for finding in leaving:
         covariate = next(c for c in design.covariates if c.name == finding.column)
         code = covariate.levels.index(finding.level)
@@ -332,6 +331,7 @@ def _lone_rows(
 
 def _usable_columns(
     design: Design,
+    tally: Tally,
     columns: CodedColumns,
     constant: NDArray[np.bool_],
     names: tuple[str, ...],
@@ -343,12 +343,8 @@ def _usable_columns(
     for j in np.flatnonzero(constant):
         reasons[int(columns.numeric_term[j])] = "constant"
     _, levels = term_of_level(design)
-    for f, terms in enumerate(levels):
-        if len(weights):
-            present = np.bincount(design.codes[f], weights > 0, minlength=len(terms)) > 0
-        else:
-            present = np.bincount(design.codes[f], minlength=len(terms)) > 0
-        for level in np.flatnonzero(~present):
+    for terms, counts in zip(levels, tally.counts, strict=True):
+        for level in np.flatnonzero(counts.sum(axis=1) == 0):
             if terms[level] >= 0:
                 reasons[int(terms[level])] = "empty level"
     for place in reasons:
@@ -372,11 +368,11 @@ def _separated(
     treated: NDArray[np.bool_],
     weights: NDArray[np.float64],
     logit: NDArray[np.float64],
-) -> list[Separation]:
+) -> tuple[SeparatedTerm, ...]:
     order = _grouped_order(design)
     names = term_names(design)
     levels, _ = _level_names(design)
-    found = separated_terms(
+    return separated_terms(
         columns.numeric,
         design.codes,
         [len(level) for level in levels],
@@ -386,7 +382,6 @@ def _separated(
         weights if len(weights) else None,
         logit,
     )
-    return [Separation(term.name, term.kind) for term in found]
 
 
 def _terms(
@@ -408,9 +403,10 @@ def _terms(
             error[term] /= columns.scale[j]
     intercept = 0.0
     variance = 0.0
-    for i in range(len(weight)):
+    used = np.flatnonzero(weight)
+    for i in used:
         intercept += float(weight[i] * fitted.beta[i])
-        for k in range(len(weight)):
+        for k in used:
             variance += float(weight[i] * fitted.inverse[i, k] * weight[k])
     beta[0] = intercept
     error[0] = np.sqrt(max(variance, 0.0))

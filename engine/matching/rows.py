@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from engine.buffers import to_numpy
 from engine.columns import (
     as_boolean_treatment,
     as_codes,
@@ -162,7 +163,7 @@ def _people(source: TableSource, name: str, identity: Identity) -> NDArray[np.in
     array = values.unify_dictionaries().combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0)
-    return identity.gather(array.indices.to_numpy(zero_copy_only=False).astype(np.int64))
+    return identity.gather(to_numpy(array.indices).astype(np.int64))
 
 
 def _score(source: TableSource, options: MatchOptions, identity: Identity) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from engine.matching.caliper import (
 )
 from engine.matching.mahalanobis import whiten
 from engine.matching.options import MatchOptions
-from engine.matching.pairing import Problem, caliper_that_keeps
+from engine.matching.problem import Problem, caliper_that_keeps
 from engine.matching.propensity import PropensityModel, fit_propensity
 from engine.matching.rows import Rows
 

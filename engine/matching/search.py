@@ -7,16 +7,16 @@ import numpy as np
 
 from engine.matching.balance import (
     BalanceRow,
-    Sample,
     deviations,
     effective_size,
     largest_smd,
 )
 from engine.matching.options import MatchOptions
-from engine.matching.pairing import match_within_radius
+from engine.matching.radius import match_within_radius
 from engine.matching.rows import Rows
 from engine.matching.scoring import Scoring
 from engine.matching.selection import pair_rows, pairing_weights, window_weights
+from engine.matching.terms import Sample
 
 CALIPERS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0)
 """Widths of the path in standard deviations of the logit."""

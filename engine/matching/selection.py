@@ -10,15 +10,12 @@ from engine.matching.certificate import Certificate, Claim, certify_pairs, certi
 from engine.matching.options import MatchOptions
 from engine.matching.pairing import (
     Pairing,
-    Problem,
-    Windows,
-    match_within_radius,
-    maximum_matchable,
     pair_with_replacement,
     pair_without_replacement,
-    scan_cost,
     variable_quota,
 )
+from engine.matching.problem import Problem, maximum_matchable, scan_cost
+from engine.matching.radius import Windows, match_within_radius
 from engine.matching.rows import Rows
 from engine.matching.scoring import Scoring, capacity
 

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linprog
 
 from engine.errors import JusticeLabError
 
@@ -39,44 +38,6 @@ TRACE = 1e-11
 """Coefficients below this share of the largest are rounding errors of the solver."""
 KONIS_TOLERANCE = 1e-4
 """Size from which detectseparation 0.4.0 calls an entry of its solution infinite."""
-
-
-@dataclass(frozen=True)
-class LevelFinding:
-    """A level of a category and how many rows of each arm have it."""
-
-    column: str
-    level: str
-    treated: int
-    comparison: int
-
-
-@dataclass(frozen=True)
-class RangeFinding:
-    """A number column whose ranges by arm do not overlap.
-
-    ``kind`` is 'complete' if they lie strictly apart and 'quasi' if they share one point;
-    ``direction`` is +1 if the treated have the larger numbers.
-    """
-
-    column: str
-    kind: str
-    direction: int
-
-
-@dataclass(frozen=True)
-class Screening:
-    """What one look at each column by itself finds; every tuple is sorted by name.
-
-    An empty level stands in ``empty_levels`` alone. Each level without treated or comparison rows
-    and each column in ``apart`` is proof of separation; finding none proves nothing.
-    """
-
-    levels_without_treated: tuple[LevelFinding, ...]
-    levels_without_comparison: tuple[LevelFinding, ...]
-    empty_levels: tuple[LevelFinding, ...]
-    apart: tuple[RangeFinding, ...]
-    constant: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -123,116 +84,24 @@ class _Table(NamedTuple):
     size: int
 
 
-def screen(
-    numeric: np.ndarray,
-    codes: np.ndarray,
-    n_levels: Sequence[int],
-    names: Sequence[str],
-    treated: np.ndarray,
-    weights: np.ndarray | None = None,
-    *,
-    level_names: Sequence[Sequence[str]],
-    category_names: Sequence[str],
-) -> Screening:
-    """Return what one pass over the columns shows: lone levels, disjoint ranges, constants.
+def describe_separated(terms: Sequence[SeparatedTerm]) -> str:
+    """Return which coefficients are infinite and which way, as a sentence; '' for none.
 
-    Parameters
-    ----------
-    numeric, codes, n_levels, names, treated, weights
-        As in `separated_terms`.
-    level_names : sequence of sequences of str
-        Names of all levels of each category, the reference level first.
-    category_names : sequence of str, length p_categories
-        Names of the category columns.
-
-    Returns
-    -------
-    Screening
-        The findings by kind, sorted by column and level name.
+    It names columns and levels, never a row's value.
     """
-    treated = np.asarray(treated, dtype=bool)
-    active = None if weights is None or np.all(weights > 0) else np.asarray(weights) > 0
-    arms = [member if active is None else member & active for member in (~treated, treated)]
-    lone: tuple[list[LevelFinding], ...] = ([], [], [])
-    for column, code, levels, labels in zip(
-        category_names, codes, n_levels, level_names, strict=True
-    ):
-        # One count over level and arm together, with no copy of the column for either arm.
-        cell = code.astype(np.int64) * 2 + treated
-        tally = np.bincount(cell if active is None else cell[active], minlength=2 * levels)
-        for level, (comparison, members) in enumerate(tally.reshape(-1, 2).tolist()):
-            if members == 0 or comparison == 0:
-                place = 2 if members == comparison else 0 if members == 0 else 1
-                lone[place].append(LevelFinding(column, labels[level], members, comparison))
-    apart, constant = [], []
-    for name, values in zip(names[1:], numeric, strict=False):
-        if not (arms[0].any() or arms[1].any()):
-            break
-        low, high = (
-            [float(f(values, where=arm, initial=start)) for arm in arms]
-            for f, start in ((np.min, np.inf), (np.max, -np.inf))
-        )
-        if min(low) == max(high):
-            constant.append(name)
-        elif low[1] >= high[0] and arms[0].any() and arms[1].any():
-            apart.append(RangeFinding(name, "complete" if low[1] > high[0] else "quasi", 1))
-        elif low[0] >= high[1] and arms[0].any() and arms[1].any():
-            apart.append(RangeFinding(name, "complete" if low[0] > high[1] else "quasi", -1))
-    lonely, left_out, empty = (
-        tuple(sorted(found, key=lambda item: (item.column, item.level))) for found in lone
-    )
-    ranges = tuple(sorted(apart, key=lambda item: item.column))
-    return Screening(lonely, left_out, empty, ranges, tuple(sorted(constant)))
-
-
-def describe(findings: Screening | Sequence[SeparatedTerm]) -> str:
-    """Return the findings as plain sentences, '' if there are none.
-
-    Parameters
-    ----------
-    findings : Screening or sequence of SeparatedTerm
-        What `screen` or `separated_terms` returned.
-
-    Returns
-    -------
-    str
-        Sentences for a warning or an error. They name columns and levels, never a row's value.
-    """
-    if isinstance(findings, Screening):
-        return " ".join(_screening_sentences(findings))
-    if not findings:
+    if not terms:
         return ""
     ways = {1: "grows without limit", -1: "falls without limit", 0: "is not determined"}
-    parts = [f"{term.name} ({ways[term.direction]})" for term in findings]
+    parts = [f"{term.name} ({ways[term.direction]})" for term in terms]
     how = (
         "The covariates tell every treated row from every comparison row (complete separation)"
-        if findings[0].kind == "complete"
+        if terms[0].kind == "complete"
         else "Some combination of covariates occurs in one arm only (quasi-complete separation)"
     )
     noun = "coefficient has" if len(parts) == 1 else f"{len(parts)} coefficients have"
     return f"{how}, so {'this' if len(parts) == 1 else 'these'} {noun} no finite estimate: " + (
         ", ".join(parts) + "."
     )
-
-
-def _screening_sentences(findings: Screening) -> list[str]:
-    """Return one sentence for each finding."""
-    sentences = []
-    for item in findings.levels_without_treated:
-        rows = f"{item.comparison:,} comparison row{'' if item.comparison == 1 else 's'}"
-        sentences.append(f"No treated row has {item.column}={item.level} ({rows}).")
-    for item in findings.levels_without_comparison:
-        rows = f"{item.treated:,} treated row{'' if item.treated == 1 else 's'}"
-        sentences.append(f"No comparison row has {item.column}={item.level} ({rows}).")
-    sentences.extend(f"No row has {item.column}={item.level}." for item in findings.empty_levels)
-    for gap in findings.apart:
-        how = "do not overlap" if gap.kind == "complete" else "share a single point"
-        side = "above" if gap.direction > 0 else "below"
-        sentences.append(
-            f"The ranges of {gap.column} in the two arms {how}: the treated lie {side}."
-        )
-    sentences.extend(f"The column {name} is constant." for name in findings.constant)
-    return sentences
 
 
 def separated_terms(
@@ -462,6 +331,8 @@ def _solve(
     bounds: tuple[float | None, float | None],
 ) -> np.ndarray:
     """Return the maximiser of the objective subject to constraints @ v <= limits."""
+    from scipy.optimize import linprog  # noqa: PLC0415 - 0.3 s, and few tables need it
+
     size = np.abs(objective).max(initial=0.0)
     if size == 0.0:
         return np.zeros(len(objective))

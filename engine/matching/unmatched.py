@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.matching.balance import Denominator, Sample, assess_balance
+from engine.matching.balance import Denominator, assess_balance
 from engine.matching.design import Design
+from engine.matching.terms import Sample
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def profile_unmatched(
         np.ascontiguousarray(design.codes[:, rows]),
     )
     denominator: Denominator = "comparison"
-    terms = assess_balance(part, Sample.of(lost, np.ones(len(rows))), denominator=denominator)
+    everyone = Sample.of(lost, np.ones(len(rows)))
+    terms = assess_balance(part, everyone, denominator=denominator, distances=False)
     return tuple(
         UnmatchedRow(term.name, term.mean_comparison_before, term.mean_treated, term.smd_before)
         for term in terms

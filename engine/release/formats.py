@@ -116,6 +116,15 @@ def _mean(value: float) -> str:
     return fixed(value, 0 if size >= 10_000 else 1 if size >= 100 else 2 if size >= 1 else 3)
 
 
+def _width(value: float) -> str:
+    """Three significant digits or more, no zeros after them: 0.05, 0.163, 0.00228."""
+    size = abs(value)
+    if 0 < size < 0.0001 or size >= _SCIENTIFIC_FROM:
+        return _scientific(value, 2)
+    text = fixed(value, 3 if size == 0 or size >= 0.1 else 2 - math.floor(math.log10(size)))
+    return text.rstrip("0").rstrip(".")
+
+
 def _coefficient(value: float) -> str:
     return _scientific(value, 2) if 0 < abs(value) < 0.0001 else fixed(value, 4)
 
@@ -155,6 +164,8 @@ _NUMBERS: dict[str, Callable[[float], str]] = {
     "mean_size": _size(_mean),
     "days": _days,
     "days_size": _size(_days),
+    "days_fine": lambda value: fixed(value, 1),
+    "width": _width,
     "smd": lambda value: fixed(value, 3),
     "smd_size": lambda value: fixed(abs(value), 3),
     "ratio": lambda value: fixed(value, 2),
@@ -164,6 +175,15 @@ _NUMBERS: dict[str, Callable[[float], str]] = {
     "scientific": lambda value: "0" if value == 0 else _scientific(value, 1),
     "p": _p_value,
 }
+
+
+def _with_decimals(digits: int) -> Callable[[float], str]:
+    return lambda value: fixed(value, digits)
+
+
+for _digits in range(5):
+    _NUMBERS[f"fixed_{_digits}"] = _with_decimals(_digits)
+    _NUMBERS[f"fixed_{_digits}_size"] = _size(_with_decimals(_digits))
 
 
 def _guarded(form: Callable[[float], str]) -> Callable[[Any], str]:

@@ -59,10 +59,10 @@ def love_plot(results: Mapping[str, Any], width: int = svg.WIDE) -> str:
     place = svg.scale(0.0, end, left, right)
 
     marks: list[str] = []
-    for number, (row, name) in enumerate(zip(rows, names, strict=True)):
+    room = (width - 20 if narrow else left - 14) - 4
+    labels = svg.tell_apart(names, room, label_size)
+    for number, (row, shown) in enumerate(zip(rows, labels, strict=True)):
         y = top + row_height * (number + (0.72 if narrow else 0.5))
-        room = (width - 20 if narrow else left - 14) - 4
-        shown = svg.shorten(name, room, label_size)
         look = {"x": 14, "y": y - 12} if narrow else {"x": left - 12, "y": y + 4.5}
         anchor = None if narrow else "end"
         # The white rim keeps the dashed limits from striking through a name.

@@ -47,6 +47,8 @@ class RunFacts:
         Every option of the plan with its resolved value; nothing about threads, paths or output.
     inputs : sequence of InputFacts
         The tables that were read.
+    content : str
+        :func:`engine.release.content.content_digest` of what was read from them.
     started : datetime
         Start of the run, aware (UTC).
     stages : mapping of str to float
@@ -57,6 +59,7 @@ class RunFacts:
 
     options: Mapping[str, Any]
     inputs: Sequence[InputFacts]
+    content: str
     started: datetime
     stages: Mapping[str, float] = field(default_factory=dict)
     threads: int = 1
@@ -84,17 +87,16 @@ def code_sha256() -> str:
     return digest.hexdigest()
 
 
-def content_id(
-    options: Mapping[str, Any], inputs: Sequence[InputFacts], code: str | None = None
-) -> str:
-    """Name of what a run computes: the same plan, inputs and code have the same id.
+def content_id(options: Mapping[str, Any], content: str, code: str | None = None) -> str:
+    """Name of what a run computes: the same plan, content and code have the same id.
 
     Parameters
     ----------
     options : mapping
         Options of the plan, resolved.
-    inputs : sequence of InputFacts
-        Only role and hash count; a table in memory has no hash and counts by its shape.
+    content : str
+        :func:`engine.release.content.content_digest` of the inputs. The hash of a file has no part
+        in it: with an id column the order of the rows changes the file and no result.
     code : str, optional
         :func:`code_sha256`, read from the installed sources where not given.
 
@@ -103,11 +105,7 @@ def content_id(
     str
         32 hexadecimal digits.
     """
-    seen = [
-        [one.role, one.sha256] if one.sha256 else [one.role, None, one.rows, one.columns]
-        for one in inputs
-    ]
-    facts = {"options": options, "inputs": seen, "code": code or code_sha256()}
+    facts = {"options": options, "content": content, "code": code or code_sha256()}
     plain = json.loads(json_bytes(facts))
     canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
@@ -170,9 +168,10 @@ def build_manifest(
         "format": FORMAT,
         "kind": kind,
         "status": "incomplete" if ended is None else "complete",
-        "content_id": content_id(facts.options, facts.inputs, code),
+        "content_id": content_id(facts.options, facts.content, code),
         "software": {"name": "justicelab", "version": software_version(), "code_sha256": code},
         "versions": versions(),
+        "content_sha256": facts.content,
         "options": dict(facts.options),
         "inputs": [asdict(one) for one in facts.inputs],
         "files": [asdict(one) for one in files],

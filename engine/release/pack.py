@@ -70,7 +70,7 @@ def write_match(
     folder = prepare_folder(path)
     began = time.perf_counter()
     code = code_sha256()
-    cited = content_id(facts.options, facts.inputs, code)
+    cited = content_id(facts.options, facts.content, code)
     with locked(folder):
         staged: list[Staged] = []
         try:

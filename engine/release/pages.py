@@ -27,16 +27,17 @@ _TEMPLATES = Path(__file__).with_name("templates")
 _JOINT = re.compile(r"(?<=\w)([_=/:.])(?=\w)")
 
 _TITLES = {
+    "warnings": "Know this first",
     "asked": "What was asked",
     "people": "Who was matched",
     "alike": "How alike the groups are",
     "estimates": "The estimates",
+    "path": "Other calipers and ratios",
     "certificate": "Certificate of the match",
     "model": "The propensity model",
-    "path": "Other calipers and ratios",
-    "warnings": "Warnings",
     "caveats": "What this page cannot say",
     "glossary": "Words used",
+    "reproduce": "How to cite and repeat this",
 }
 _ORDERS = {
     "largest": "people with the largest scores choose first",
@@ -202,6 +203,7 @@ def _view(results: Mapping[str, Any]) -> dict[str, Any]:
         "has_time": any(one["kind"] == "time" for one in estimates),
         "some_lost": label == "matched participants",
         "focal": focal,
+        "on_probability": (design.get("caliper") or {}).get("scale") == "probability",
         "other": "comparison" if focal == "treated" else "treated",
         "order_words": _ORDERS.get(str(design.get("order")), ""),
         "estimand_words": _ESTIMANDS.get(label, ""),

@@ -12,22 +12,23 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from engine.buffers import text_array, to_arrow
 from engine.effects.estimates import Estimate
 from engine.effects.welch import INTERVAL_METHOD
 from engine.matching.balance import (
     CLOSE,
     FAIR,
     BalanceRow,
-    Sample,
-    ScoreBalance,
     effective_size,
 )
 from engine.matching.options import MatchOptions
 from engine.matching.propensity import PropensityModel
 from engine.matching.rows import Rows
+from engine.matching.score_balance import ScoreBalance
 from engine.matching.scoring import Scoring
 from engine.matching.search import PathPoint
 from engine.matching.selection import Match, partners_in_windows
+from engine.matching.terms import Sample
 from engine.matching.unmatched import UnmatchedRow
 
 _P_VALUE_DIGITS = 12
@@ -161,7 +162,7 @@ def _design(options: MatchOptions, scoring: Scoring, rows: Rows, label: str) -> 
 
 
 def _counts(rows: Rows, options: MatchOptions, scoring: Scoring, match: Match) -> dict[str, Any]:
-    focal = scoring.problem.focal
+    focal, eligible = scoring.problem.focal, scoring.problem.eligible
     partners = match.weight[~focal]
     partners = partners[partners > 0]
     matched = int(np.count_nonzero(match.matched))
@@ -176,6 +177,8 @@ def _counts(rows: Rows, options: MatchOptions, scoring: Scoring, match: Match) -
         "comparison_without_treated_level": int(np.count_nonzero(left_out)),
         "treated_matched": matched,
         "treated_unmatched": int(np.count_nonzero(focal)) - matched,
+        "no_partner": int(np.count_nonzero(focal & eligible & ~match.matched)),
+        "not_chosen": int(np.count_nonzero(~focal & eligible)) - len(partners),
         "comparison_used": len(partners),
         "effective_comparison": _number(effective_size(partners)),
         "maximum_matchable": match.maximum_matchable,
@@ -305,15 +308,15 @@ def match_tables(
     ids = rows.identity.ids
     kept = np.sort(np.concatenate(sample.rows))
     arm = pa.DictionaryArray.from_arrays(
-        pa.array(rows.treated[kept].astype(np.int8)), pa.array(["comparison", "treated"])
+        to_arrow(rows.treated[kept].astype(np.int8)), text_array(["comparison", "treated"])
     )
     finite = np.isfinite(scoring.logit)
-    logit = pa.array(scoring.logit, mask=None if finite.all() else ~finite)
+    logit = to_arrow(scoring.logit, finite)
     return {
         "pairs": _pairs(rows, options, scoring, match),
         "windows": _windows(rows, match),
         "weights": pa.table(
-            {"id": ids.take(pa.array(kept)), "arm": arm, "weight": match.weight[kept]}
+            {"id": ids.take(to_arrow(kept)), "arm": arm, "weight": to_arrow(match.weight[kept])}
         ),
         "scores": pa.table({"id": ids, "logit": logit}),
     }
@@ -328,11 +331,16 @@ def _pair_table(
     options: MatchOptions,
 ) -> pa.Table:
     ids = rows.identity.ids
-    own, other = ids.take(pa.array(focal)), ids.take(pa.array(partner))
+    own, other = ids.take(to_arrow(focal)), ids.take(to_arrow(partner))
     if options.estimand == "atc":
         own, other = other, own
     return pa.table(
-        {"treated_id": own, "comparison_id": other, "distance": distance, "weight": share}
+        {
+            "treated_id": own,
+            "comparison_id": other,
+            "distance": to_arrow(distance),
+            "weight": to_arrow(share),
+        }
     )
 
 
@@ -375,9 +383,9 @@ def _windows(rows: Rows, match: Match) -> pa.Table | None:
         return None
     return pa.table(
         {
-            "treated_id": rows.identity.ids.take(pa.array(windows.focal)),
-            "low": windows.low,
-            "high": windows.high,
-            "n": windows.high - windows.low,
+            "treated_id": rows.identity.ids.take(to_arrow(windows.focal)),
+            "low": to_arrow(windows.low),
+            "high": to_arrow(windows.high),
+            "n": to_arrow(windows.high - windows.low),
         }
     )

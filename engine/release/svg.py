@@ -36,6 +36,9 @@ RIM: dict[str, Any] = {
 }
 """Attributes of a text that lies over lines: a white rim keeps them from striking it through."""
 
+_HEAD = 7
+"""First letters kept of a name that is cut before its middle."""
+
 _NARROW = frozenset("ijlrtfI.,:;'|!()[] ")
 _WIDE = frozenset("mwMW@%+=<>")
 
@@ -128,6 +131,60 @@ def shorten(content: str, width: float, size: float) -> str:
         # Steps of a twentieth: a name may have thousands of characters.
         keep -= max(1, keep // 20)
     return content[:1] + "\u2026"
+
+
+def tell_apart(names: Sequence[str], width: float, size: float) -> list[str]:
+    """Names cut to fit a width, so that different names stay different where that can be.
+
+    Parameters
+    ----------
+    names : sequence of str
+        One line each.
+    width, size : float
+        Room and font size in pixels.
+
+    Returns
+    -------
+    list of str
+        Each name as :func:`shorten` cuts it; where that makes several look the same, the part in
+        which they differ with what surrounds it.
+    """
+    shown = [shorten(name, width, size) for name in names]
+    alike: dict[str, list[int]] = {}
+    for position, short in enumerate(shown):
+        alike.setdefault(short, []).append(position)
+    for group in alike.values():
+        if len({names[position] for position in group}) > 1:
+            same = [names[position] for position in group]
+            start = _shared_start(same)
+            end = _shared_start([name[::-1] for name in same])
+            for position in group:
+                shown[position] = _around(names[position], start, end, width, size)
+    return shown
+
+
+def _shared_start(names: Sequence[str]) -> int:
+    """Number of first letters that all names share."""
+    # What the first and the last in sorted order share, all between them share too.
+    pairs = zip(min(names), max(names), strict=False)
+    return next((i for i, (one, other) in enumerate(pairs) if one != other), min(map(len, names)))
+
+
+def _around(name: str, start: int, end: int, width: float, size: float) -> str:
+    """Part of a name from ``start`` to ``end`` letters before its end, widened to fill a width."""
+    low, high = min(start, len(name) - end), max(start, len(name) - end)
+
+    def cut(low: int, high: int) -> str:
+        # The first letters stay: names of another kind may differ in the same middle.
+        head = name[:low] if low <= _HEAD + 1 else name[:_HEAD].rstrip() + "\u2026"
+        return head + name[low:high].rstrip() + "\u2026" * (high < len(name))
+
+    while low > 0 or high < len(name):
+        wider = max(low - 1, 0), min(high + 1, len(name))
+        if text_width(cut(*wider), size) > width:
+            break
+        low, high = wider
+    return shorten(cut(low, high), width, size)
 
 
 def wrap(content: str, width: float, size: float, *, bold: bool = False) -> list[str]:

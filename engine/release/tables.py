@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+
+from engine.buffers import text_array, to_arrow
 
 BALANCE = pa.schema(
     [
@@ -43,11 +46,12 @@ def balance_table(results: Mapping[str, Any]) -> pa.Table:
         Columns of ``BALANCE``; null where a figure is not defined.
     """
     rows = results.get("balance") or []
-    columns = [
-        pa.array([_cell(row.get(field.name)) for row in rows], field.type) for field in BALANCE
-    ]
+    columns = [_column([row.get(field.name) for row in rows], field.type) for field in BALANCE]
     return pa.Table.from_arrays(columns, schema=BALANCE)
 
 
-def _cell(value: object) -> object:
-    return float(value) if isinstance(value, int) else value
+def _column(cells: list[Any], kind: pa.DataType) -> pa.Array:
+    if pa.types.is_string(kind):
+        return text_array(cells)
+    numbers = np.array([np.nan if cell is None else float(cell) for cell in cells])
+    return to_arrow(numbers, np.array([cell is not None for cell in cells], dtype=np.bool_))

@@ -69,13 +69,30 @@ def closeness(smd: object) -> Literal["closely", "fairly", "poorly"]:
     return "closely" if size <= CLOSE else "fairly" if size <= FAIR else "poorly"
 
 
+def _decimals(estimate: Mapping[str, Any]) -> int | None:
+    """Decimals for the means of a count, one number for both so that they line up.
+
+    ``None`` where both are so small that only significant digits tell them apart.
+    """
+    means = [estimate.get(arm) for arm in ("treated", "comparison")]
+    size = max((abs(one) for one in means if is_number(one)), default=0.0)
+    if size < 0.01:
+        return None
+    digits = 0 if size >= 10_000 else 1 if size >= 100 else 2 if size >= 1 else 3
+    first, second = means
+    if is_number(first) and is_number(second) and first != second:
+        digits += f"{first:.{digits}f}" == f"{second:.{digits}f}"
+    return digits
+
+
 def value_format(estimate: Mapping[str, Any]) -> str:
-    """Format for the two values of an estimate; finer where whole numbers would look equal."""
+    """Format for the two values of an estimate; finer where rounding would make them equal."""
     kind = estimate.get("type")
     if kind == "time":
         return "days"
     if kind != "binary":
-        return "mean"
+        digits = _decimals(estimate)
+        return "mean" if digits is None else f"fixed_{digits}"
     treated, comparison = estimate.get("treated"), estimate.get("comparison")
     if is_number(treated) and is_number(comparison):
         same = f"{treated * 100:.0f}" == f"{comparison * 100:.0f}"
@@ -85,9 +102,10 @@ def value_format(estimate: Mapping[str, Any]) -> str:
 
 def size_format(estimate: Mapping[str, Any]) -> str:
     """Format for the size of a difference, its direction said in words."""
-    return {"time": "days_size", "binary": "per_100_size"}.get(
-        str(estimate.get("type")), "mean_size"
-    )
+    kind = str(estimate.get("type"))
+    if kind in ("time", "binary"):
+        return "days_size" if kind == "time" else "per_100_size"
+    return f"{table_formats(estimate)[1]}_size"
 
 
 def table_formats(estimate: Mapping[str, Any]) -> tuple[str, str]:
@@ -95,7 +113,13 @@ def table_formats(estimate: Mapping[str, Any]) -> tuple[str, str]:
     kind = estimate.get("type")
     if kind == "binary":
         return "percent", "points"
-    return ("days", "days") if kind == "time" else ("mean", "mean")
+    if kind == "time":
+        return "days_fine", "days_fine"
+    digits = _decimals(estimate)
+    # A difference gets one decimal more than the means it is the difference of.
+    return (
+        ("mean", "mean") if digits is None else (f"fixed_{digits}", f"fixed_{min(digits + 1, 4)}")
+    )
 
 
 def focal(results: Mapping[str, Any]) -> str:

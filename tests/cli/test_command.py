@@ -2,12 +2,17 @@
 
 import errno
 import inspect
+import io
 import json
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
+import tomllib
 import types
+import typing
 from pathlib import Path
 
 import pytest
@@ -18,7 +23,7 @@ from cli import main as cli_main
 from cli.boundary import incident
 from cli.match import match as match_command
 from cli.progress import progress_bar
-from cli.summary import summary
+from cli.summary import message, summary
 from engine.errors import BusyError, InputError
 from engine.match import match as match_table
 from engine.matching.options import check_options
@@ -70,6 +75,9 @@ def engine(monkeypatch):
         asked.update(options, table=table)
         if isinstance(asked.get("fail"), BaseException):
             raise asked["fail"]
+        for stage in ("read", "score", "match"):
+            if asked["progress"] is not None:
+                asked["progress"](stage, 0.0)
         return types.SimpleNamespace(results=RESULTS)
 
     stand_in = types.ModuleType("engine.match")
@@ -77,6 +85,7 @@ def engine(monkeypatch):
     warm = types.ModuleType("engine.warm_up")
     warm.warm_up = lambda progress: asked.update(warmed=True)
     warm.set_threads = lambda count: asked.update(threads=count)
+    warm.compile_note = lambda: asked.get("note")
     import engine as package
 
     for name, module in (("match", stand_in), ("warm_up", warm)):
@@ -96,7 +105,7 @@ def test_results_go_to_stdout_and_notes_to_stderr(engine):
     result = justice(*MATCH, "--outcome", "returned:binary")
 
     assert result.exit_code == 0
-    assert "671 (1 without a match)" in result.stdout
+    assert "671 of 672 treated (1 without a match)" in result.stdout
     assert "-0.1000" in result.stdout
     assert "welch-kish (not design-based)" in result.stdout
     assert "one thing to know" not in result.stdout
@@ -109,6 +118,27 @@ def test_json_prints_the_results_and_nothing_else(engine):
 
     assert json.loads(result.stdout) == RESULTS
     assert result.stderr == ""
+
+
+def test_a_run_that_compiles_first_says_so(engine):
+    assert "half a minute" not in justice(*MATCH).stderr
+    engine["note"] = "it takes half a minute"
+    assert justice(*MATCH).stderr.count("Note: it takes half a minute") == 1
+    assert "half a minute" not in justice(*MATCH, "--quiet").stderr
+    engine["fail"] = InputError("the table is odd")
+    assert "half a minute" not in justice(*MATCH).stderr
+
+
+def test_the_note_on_compiling_follows_the_cache(tmp_path, monkeypatch):
+    from engine import warm_up
+
+    monkeypatch.setattr(warm_up, "CACHE_FOLDER", tmp_path)
+    assert "First use" in warm_up.compile_note()
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "kernel.nbi").touch()
+    assert warm_up.compile_note() is None
+    monkeypatch.setattr(warm_up, "CACHE_FOLDER", None)
+    assert "XDG_CACHE_HOME" in warm_up.compile_note()
 
 
 def test_quiet_leaves_stderr_empty(engine):
@@ -273,6 +303,54 @@ def test_summary_copes_with_what_is_not_defined():
     assert "Largest SMD" in summary(bare)
 
 
+def test_summary_fits_a_terminal_of_80_columns_whatever_the_names():
+    first = RESULTS["estimates"][0]
+    names = ["reoffended within twelve months of the index date", "x"]
+    long = {
+        **RESULTS,
+        "balance_summary": {
+            **RESULTS["balance_summary"],
+            "largest_smd_after_name": "number of convictions of the group of offences " * 3,
+        },
+        "estimates": [first | {"outcome": name, "ci_high": -1234.5} for name in names],
+    }
+    text = summary(long)
+    lines = text.splitlines()
+
+    assert max(map(len, lines)) <= 80
+    assert " ".join(text.split()).count("number of convictions of the group of offences") == 3
+    above = lines.index(names[0])
+    assert lines[above + 1].split()[:3] == ["0.4000", "0.5000", "-0.1000"]
+    assert "-0.1500 to -1,234.5000" in text
+    assert "returned  " in summary(RESULTS)
+
+
+def test_summary_calls_the_groups_by_their_names_for_the_atc():
+    turned = {**RESULTS, "counts": {**RESULTS["counts"], "focal": "comparison"}}
+
+    assert "671 of 773 comparison" in summary(turned)
+    assert "Treated used" in summary(turned)
+
+
+def test_a_tiny_p_value_is_not_printed_as_zero():
+    tiny = {**RESULTS, "estimates": [RESULTS["estimates"][0] | {"p_value": 1e-9}]}
+
+    assert summary(tiny).splitlines()[-2].endswith("  <0.0001")
+
+
+def test_messages_wrap_on_a_terminal_and_are_one_line_in_a_log(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("COLUMNS", "40")
+    text = "Note: " + "many words " * 20 + "\x1b[31m"
+
+    assert max(map(len, message(text, Terminal()).splitlines())) <= 40
+    assert "\n" not in message(text, io.StringIO())
+    assert "\x1b" not in message(text, Terminal())
+
+
 def python(code, **environment):
     return subprocess.run(
         [sys.executable, "-c", code],
@@ -309,13 +387,13 @@ def test_version_is_that_of_the_package():
 
 
 def test_colour_is_off_where_the_user_says_so():
-    code = "import sys; sys.argv = ['justicelab', 'match', '-h']; from cli.main import run; run()"
+    code = "import sys; sys.argv = ['justicelab', 'match', '-h']; from cli.start import run; run()"
     result = python(code, NO_COLOR="1", FORCE_COLOR="1", TERM="xterm")
     assert "\x1b[3" not in result.stdout
 
 
 def test_shell_completion_offers_options():
-    code = "import sys; sys.argv = ['justicelab']; from cli.main import run; run()"
+    code = "import sys; sys.argv = ['justicelab']; from cli.start import run; run()"
     result = python(
         code,
         _JUSTICELAB_COMPLETE="complete_bash",
@@ -361,7 +439,9 @@ def test_a_signal_ends_the_run_with_its_code(number, code):
         f"    os.kill(os.getpid(), {int(number)})\n"
         "    time.sleep(5)\n"
         "module.match = match\n"
-        "sys.modules['engine.match'] = module\n"
+        "module.compile_note = lambda: None\n"
+        "module.set_threads = None\n"
+        "sys.modules['engine.match'] = sys.modules['engine.warm_up'] = module\n"
         "sys.argv = ['justicelab', 'match', 'x.csv', '--treatment', 't']\n"
         "from cli.main import run; run()"
     )
@@ -369,6 +449,64 @@ def test_a_signal_ends_the_run_with_its_code(number, code):
 
     assert result.returncode == code
     assert "Traceback" not in result.stderr
+
+
+def test_an_interrupt_while_loading_leaves_no_traceback():
+    script = (
+        "import os, signal, sys, types\n"
+        "class Slow:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'cli.main':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Slow())\n"
+        "from cli.start import run; run()"
+    )
+    result = python(script)
+
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_no_failure_and_no_file_takes_its_place(tmp_path, closed):
+    script = (
+        "import os, sys; sys.argv = ['justicelab', 'match', sys.argv[1], '--treatment', 'workprg', "
+        "'--covariates', 'age', '--dry-run']\n"
+        "from cli.start import run\n"
+        "try:\n    run()\n"
+        "finally:\n"
+        "    place = os.open('probe', os.O_CREAT)\n"
+        "    os._exit(0 if place > 2 and sys.exc_info()[1].code in (0, None) else 1)\n"
+    )
+    command = f'"$0" -c "$1" "$2" {closed}'
+    result = subprocess.run(
+        ["/bin/sh", "-c", command, sys.executable, script, str(EXAMPLE)],
+        capture_output=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert b"Internal error" not in result.stderr
+
+
+@pytest.mark.parametrize("command", [("--help",), ("match", "--help"), ("warm-up", "--help")])
+def test_help_fits_eighty_columns_and_cuts_no_word(command):
+    code = f"import sys; sys.argv = ['justicelab', *{command!r}]; from cli.start import run; run()"
+    text = python(code, COLUMNS="80", TERM="dumb", NO_COLOR="1").stdout
+
+    assert max(map(len, text.splitlines())) <= 80
+    assert "\u2026" not in text
+    for name in inspect.signature(match_command).parameters if command[0] == "match" else ():
+        option = {"table": "TABLE", "id_column": "--id", "as_json": "--json"}.get(
+            name, f"--{name.replace('_', '-')}"
+        )
+        assert option in text, name
+
+
+def test_files_that_may_not_be_read_are_left_to_the_engine_and_its_exit_codes():
+    hints = typing.get_type_hints(match_command, include_extras=True)
+    assert [hints[name].__metadata__[0].readable for name in ("table", "out")] == [False, False]
 
 
 def test_progress_shows_only_on_a_terminal():
@@ -391,3 +529,29 @@ def test_the_public_names_are_those_declared():
     assert justicelab.errors.InputError is InputError
     with pytest.raises(AttributeError):
         _ = justicelab.something
+
+
+def test_every_dependency_has_its_reason_and_is_locked_with_hashes():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    reasons = (ROOT / "CONTRIBUTING.md").read_text().partition("## Dependencies")[2]
+    table = {line.split("|")[1].strip() for line in reasons.splitlines() if line.startswith("| ")}
+    groups = {
+        "runtime": project["dependencies"],
+        **{name: project["optional-dependencies"][name] for name in ("dev", "peers")},
+    }
+    for group, dependencies in groups.items():
+        lock = (ROOT / "locks" / f"{group}.txt").read_text()
+        names = {re.split(r"[<>=]", dependency)[0] for dependency in dependencies}
+        assert {n for n in names if not re.search(rf"^{n}==\S+.* \\$", lock, re.MULTILINE)} == set()
+        assert {n for n in names if n not in (table if group == "runtime" else reasons)} == set()
+        pinned = re.findall(r"^([a-z0-9.-]+)==.*\n    --hash=sha256:", lock, re.MULTILINE)
+        assert pinned == re.findall(r"^([a-z0-9.-]+)==", lock, re.MULTILINE)
+
+
+def test_the_readme_example_is_a_command_that_exists(engine):
+    readme = (ROOT / "README.md").read_text()
+    given = re.search(r"^bin/justicelab (match (?:.*\\\n)*.*)", readme, re.MULTILINE).group(1)
+    given = given.replace("\\\n", " ")
+    result = justice(*shlex.split(given.replace("examples/", f"{ROOT}/examples/")), "--dry-run")
+
+    assert result.exit_code == 0, result.output

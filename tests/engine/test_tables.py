@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import os
 import pickle
 
 import numpy as np
@@ -195,6 +196,12 @@ def test_a_file_that_may_not_be_read_is_an_access_error(write, monkeypatch):
     assert SECRET not in str(caught.value)
 
 
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    pipe = tmp_path / "people.csv"
+    os.mkfifo(pipe)
+    assert "pipe or device" in refusal(lambda: open_table(pipe))
+
+
 def test_a_misspelt_column_offers_near_names(write):
     source = open_table(write("age,Previous Convictions,sex\n1,2,3\n"))
 
@@ -294,6 +301,17 @@ def test_tables_in_memory_come_through_the_arrow_interface(people, make):
     assert floats(source, "flag")[:3] == [1.0, 0.0, 0.0]
 
 
+def test_text_of_polars_comes_in_a_type_that_can_be_sorted_and_picked(people):
+    for kind in (pl.String, pl.Categorical, pl.Enum(["north", "south"])):
+        frame = pl.from_arrow(people).with_columns(pl.col("area").cast(kind))
+        for table in (frame, frame.slice(1, 0).vstack(frame).vstack(frame)):
+            source = open_table(table)
+
+            for name in ("id", "area"):
+                assert source.read(name).take(pa.array([5, 0])).to_pylist()[1] is not None
+            assert codes(source, "area").levels == ("north", "south")
+
+
 def test_a_column_of_mixed_types_is_refused_without_its_values():
     frame = pd.DataFrame({"a": [1, SECRET, 3.5]})
     assert "one type" in refusal(lambda: open_table(frame))
@@ -331,6 +349,84 @@ def test_a_number_column_spoilt_by_a_few_cells_is_no_category():
 
 def test_codes_that_are_all_digits_are_a_category(write):
     assert codes(open_table(write("a,b\n01,1\n02,2\n")), "a").levels == ("01", "02")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["1,234.50", "950.00", "12,000.25"],
+        ["1.234,50", "950,00", "12.000,25"],
+        ["1'234.50", "950.00", "12'000.25"],
+        ["1\u00a0234,50", "950,00", "2\u00a0000,25"],
+        ["\u00a31234.50", "\u00a3950", "\u00a312"],
+        ["1234.50 \u20ac", "950 \u20ac", "12 \u20ac"],
+        ["12.5%", "50%", "7%"],
+        ["31\u00a0", "42", "18"],
+        ["12,5", "13,5", "14"],
+    ],
+)
+def test_numbers_dressed_by_a_spreadsheet_are_refused_and_not_made_categories(cells):
+    source = open_table(pa.table({"a": [*cells, None]}))
+
+    for read in (codes, floats):
+        text = refusal(lambda read=read: read(source, "a"))
+        assert "thousands separator" in text
+        assert "row" in text
+        assert "plain number" in text
+    assert len(codes(source, "a", forced=True).levels) == len(set(cells))
+
+
+def test_fractions_stored_as_text_are_no_categories():
+    source = open_table(pa.table({"a": ["1.5", "2.5", "1.5"]}))
+    assert "stored as text" in refusal(lambda: codes(source, "a"))
+
+
+@pytest.mark.parametrize(
+    ("content", "decimal"),
+    [
+        ("a;n\n0,5;1.234\n1,5;950\n", ","),  # beside 0,5 a point groups thousands
+        ("a;n\n0.5;1,234\n1.5;950\n", "."),
+        ("a\tn\n1\t1,234\n2\t950\n", None),  # either mark may be meant
+        ("a;n\n1;1.234\n2;950\n", None),
+    ],
+)
+def test_a_number_that_may_be_thousands_is_never_read_as_a_fraction(write, content, decimal):
+    source = open_table(write(content))
+
+    assert "thousands separator" in refusal(lambda: floats(source, "n"))
+    assert floats(source, "a") == ([0.5, 1.5] if decimal else [1.0, 2.0])
+    assert ("decimal comma" in "".join(source.notes)) == (decimal == "," or "\t" in content)
+
+
+def test_fractions_of_three_digits_are_read_where_their_mark_is_sure(write):
+    assert floats(open_table(write("a;n\n1;1,234\n2;0,125\n")), "n") == [1.234, 0.125]
+    assert floats(open_table(write("a,n\n1,1.234\n2,950\n")), "n") == [1.234, 950.0]
+
+
+@pytest.mark.parametrize("cells", [["03.02.1981", "14.11.1990"], ["1981-02-03 10:00", "1990/1/1"]])
+def test_dates_written_as_text_are_no_categories(cells):
+    source = open_table(pa.table({"born": cells}))
+
+    for read in (codes, floats):
+        assert "holds dates" in refusal(lambda read=read: read(source, "born"))
+    assert codes(source, "born", forced=True).levels == tuple(sorted(cells))
+
+
+def test_a_name_in_most_rows_is_no_category_unless_it_is_named_as_one():
+    names = [f"{SECRET} {i}" for i in range(30)]
+    source = open_table(pa.table({"name": [*names, *names[:25]]}))
+
+    text = refusal(lambda: codes(source, "name"))
+    assert "30 different values in 55 filled cells" in text
+    assert len(codes(source, "name", forced=True).levels) == 30
+    twice = open_table(pa.table({"area": [*names, *names]}))
+    assert len(codes(twice, "area").levels) == 30
+
+
+def test_a_title_above_the_column_names_is_refused(write):
+    text = refusal(lambda: open_table(write("Our service 2024,,,\nid,t,age,sex\n1,0,30,M\n")))
+    assert "3 of 4 columns have cells but no name" in text
+    assert "merged headings" in text
 
 
 @pytest.mark.parametrize(
@@ -383,6 +479,15 @@ def test_nan_is_an_empty_cell():
     )
     assert "2 empty cells" in text
     assert "rows 2 and 3" in text
+
+
+@pytest.mark.parametrize("role", ["exact", "exact column", "covariate"])
+def test_an_empty_cell_names_the_column_once_and_a_repair_that_helps(role):
+    source = open_table(pa.table({"a": [1.0, None]}))
+    text = refusal(lambda: require_no_missing(source.read("a"), name="a", role=role, source=source))
+
+    assert f"The {role.split()[0]} column 'a' has 1 empty cell." in text
+    assert ("--missing indicator" in text) == (role == "covariate")
 
 
 def test_levels_do_not_depend_on_the_dictionary_of_the_file():
@@ -450,6 +555,8 @@ def test_who_is_treated(values, wanted, expected):
         ([1, None], None, "1 empty cell"),
         ([1, 2], None, "--treated"),
         ([SECRET, "no"], None, "2 different values"),
+        (["0", "1", "1", SECRET, "0"], None, "0 and 1 but for 1 cell of 5"),
+        (["0", "1", "1", SECRET, "0"], None, "row 4"),
         ([SECRET, "no"], "yes", "no row"),
         ([SECRET, "no"], " NO ", "capitals or spaces"),
         ([1, 1], None, "every row is treated"),
@@ -460,6 +567,13 @@ def test_a_treatment_that_says_nothing_is_refused(values, wanted, words):
     source = open_table(pa.table({"t": values}))
     text = refusal(lambda: as_boolean_treatment(source.read("t"), wanted, name="t", source=source))
     assert words.casefold() in text.casefold()
+
+
+def test_a_treatment_of_too_many_values_is_refused():
+    source = open_table(pa.table({"t": np.arange(70_000)}))
+    text = refusal(lambda: as_boolean_treatment(source.read("t"), "5", name="t", source=source))
+    assert "70,000 different values" in text
+    assert "--treatment" in text
 
 
 def test_errors_read_as_sentences_and_survive_a_process_boundary():

@@ -5,14 +5,9 @@ import math
 import numpy as np
 from hypothesis import strategies as st
 
-from engine.matching.pairing import (
-    Problem,
-    caliper_that_keeps,
-    match_within_radius,
-    maximum_matchable,
-    pair_with_replacement,
-    pair_without_replacement,
-)
+from engine.matching.pairing import pair_with_replacement, pair_without_replacement
+from engine.matching.problem import Problem, caliper_that_keeps, maximum_matchable
+from engine.matching.radius import match_within_radius
 from tests import naive
 
 _NO_CODES = np.empty((0, 0), dtype=np.int64)

@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.columns import add_level_to_cells, column_moments, pack_categories
+from kernels.columns import (
+    add_level_to_cells,
+    column_moments,
+    mark_used,
+    pack_categories,
+    translate,
+)
 from tests.kernels.support import examples
 
 
@@ -115,3 +121,17 @@ def test_moments_of_a_huge_offset_and_of_constants():
 def test_moments_of_no_columns():
     centre, _ = moments(np.empty((0, 5)))
     assert len(centre) == 0
+
+
+@given(st.integers(1, 30), st.integers(0, 60), st.integers(0, 2**31))
+@examples(60, 30)
+def test_indices_are_marked_and_translated(m, n, seed):
+    rng = np.random.default_rng(seed)
+    indices = rng.integers(0, m, n).astype(np.int32)
+    used = np.zeros(m, dtype=np.bool_)
+    mark_used(indices, used)
+    assert set(np.flatnonzero(used)) == set(indices.tolist())
+    table = rng.choice(np.array([0, 1, 65_535], np.uint16), m)
+    codes = np.empty(n, dtype=np.uint16)
+    assert translate(indices, table, 65_535, codes) == np.sum(table[indices] == 65_535)
+    assert np.array_equal(codes, table[indices])

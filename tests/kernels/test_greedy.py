@@ -142,7 +142,7 @@ def test_serving_in_parts_gives_the_result_of_one_call(monkeypatch):
     nearest = pair(*table, replace=True, **options)
     position = [list(np.random.default_rng(7).normal(size=n))]
     scanned = pair(*table, mahalanobis=position, **options)
-    monkeypatch.setattr(door, "_WALKS_PER_CALL", 7)
+    monkeypatch.setattr(door, "WALKS_PER_CALL", 7)
     monkeypatch.setattr(door, "_SCANNED_PER_CALL", 40)
     parts = {order: pair(*table, order=order, **options) for order in ("largest", "closest")}
     pairs = [(whole[order], parts[order]) for order in whole]

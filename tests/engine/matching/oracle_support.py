@@ -17,11 +17,11 @@ from engine.matching.identity import Identity, identify
 from engine.matching.mahalanobis import whiten
 from engine.matching.pairing import (
     Pairing,
-    Problem,
     pair_with_replacement,
     pair_without_replacement,
     variable_quota,
 )
+from engine.matching.problem import Problem
 from engine.tables import TableSource, column, open_table
 from tests.kernels.support import COMPILED
 

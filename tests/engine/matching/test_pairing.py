@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from engine.matching.pairing import (
-    Problem,
     pair_with_replacement,
     pair_without_replacement,
-    scan_cost,
 )
+from engine.matching.problem import Problem, scan_cost
 from tests import naive
 from tests.kernels.matching_support import (
     agree,

@@ -14,13 +14,10 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from engine.matching import separation
+from engine.matching.screening import screen, tally_columns
 from engine.matching.separation import (
-    LevelFinding,
-    RangeFinding,
-    Screening,
     SeparatedTerm,
-    describe,
-    screen,
+    describe_separated,
     separated_terms,
 )
 
@@ -408,7 +405,7 @@ def test_a_solver_without_an_answer_is_an_error_and_never_a_verdict(monkeypatch)
     class Silent:
         status = 4
 
-    monkeypatch.setattr(separation, "linprog", lambda *_, **__: Silent())
+    monkeypatch.setattr("scipy.optimize.linprog", lambda *_, **__: Silent())
     numeric, codes, n_levels = numbers_only([1, 2, 3, 4])
     with pytest.raises(separation.JusticeLabError, match="separation"):
         verdict_of(numeric, codes, n_levels, np.array([0, 1, 0, 1], bool))
@@ -503,63 +500,6 @@ def test_verdict_equals_detectseparation_and_its_cone():
 
 
 # ------------------------------------------------------------------------------------- screen
-def screened(weights=None):
-    numeric = np.array(
-        [[1.0, 2, 3, 4, 5, 6], [1, 2, 3, 3, 4, 5], [6, 5, 4, 3, 2, 1], [7] * 6, [1, 5, 2, 3, 1, 9]]
-    )
-    codes = np.array([[0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 0, 1]], np.uint16)
-    treated = np.array([0, 0, 0, 1, 1, 1], bool)
-    return screen(
-        numeric,
-        codes,
-        (4, 2),
-        ("(intercept)", "up", "touch", "down", "flat", "free", "race=b", "race=c", "race=d", "s=m"),
-        treated,
-        weights,
-        level_names=(("a", "b", "c", "d"), ("f", "m")),
-        category_names=("race", "s"),
-    )
-
-
-def test_screen_names_levels_ranges_and_constants():
-    assert screened() == Screening(
-        levels_without_treated=(LevelFinding("race", "a", 0, 2),),
-        levels_without_comparison=(LevelFinding("race", "c", 2, 0),),
-        empty_levels=(LevelFinding("race", "d", 0, 0),),
-        apart=(
-            RangeFinding("down", "complete", -1),
-            RangeFinding("touch", "quasi", 1),
-            RangeFinding("up", "complete", 1),
-        ),
-        constant=("flat",),
-    )
-
-
-def test_screen_leaves_out_rows_of_weight_zero():
-    found = screened(np.array([0.0, 1, 0, 1, 1, 1]))
-    assert {(f.column, f.level) for f in found.levels_without_comparison} == {
-        ("race", "b"),
-        ("race", "c"),
-        ("s", "f"),
-    }
-    touch = next(f for f in found.apart if f.column == "touch")
-    assert touch.kind == "complete"
-
-
-def test_screen_of_one_arm_claims_nothing_about_ranges():
-    numeric = np.array([[1.0, 2, 3]])
-    found = screen(
-        numeric,
-        np.empty((0, 3), np.uint16),
-        (),
-        ("(intercept)", "x"),
-        np.zeros(3, bool),
-        level_names=(),
-        category_names=(),
-    )
-    assert found == Screening((), (), (), (), ())
-
-
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32 - 1))
 def test_whatever_the_screen_finds_is_separation(seed):
@@ -568,13 +508,10 @@ def test_whatever_the_screen_finds_is_separation(seed):
         return
     numeric, codes, n_levels, treated = design
     found = screen(
-        numeric,
-        codes,
-        n_levels,
-        names_of(len(numeric), n_levels),
-        treated,
-        level_names=[[str(v) for v in range(k)] for k in n_levels],
-        category_names=[f"c{f}" for f in range(len(n_levels))],
+        tally_columns(numeric, codes, n_levels, treated),
+        [f"x{j}" for j in range(len(numeric))],
+        [f"c{f}" for f in range(len(n_levels))],
+        [[str(v) for v in range(k)] for k in n_levels],
     )
     if found.levels_without_treated or found.levels_without_comparison or found.apart:
         terms = {t.name: t for t in verdict_of(*design)}
@@ -587,22 +524,11 @@ def test_whatever_the_screen_finds_is_separation(seed):
 
 
 # ----------------------------------------------------------------------------------- describe
-def test_describe_names_columns_and_levels_in_plain_words():
-    text = describe(screened())
-    assert "No treated row has race=a (2 comparison rows)." in text
-    assert "No comparison row has race=c (2 treated rows)." in text
-    assert "No row has race=d." in text
-    assert "The ranges of up in the two arms do not overlap: the treated lie above." in text
-    assert "The ranges of touch in the two arms share a single point" in text
-    assert "The column flat is constant." in text
-
-
 def test_describe_says_which_coefficients_and_which_way():
     quasi = SeparatedTerm("race=c", -1, "quasi", determined=True, konis=-1)
     complete = SeparatedTerm("age", 0, "complete", determined=False, konis=0)
-    assert "quasi-complete" in describe((quasi,))
-    assert "race=c (falls without limit)." in describe((quasi,))
-    assert "complete separation" in describe((complete, complete))
-    assert "age (is not determined)" in describe((complete,))
-    assert describe(()) == ""
-    assert describe(Screening((), (), (), (), ())) == ""
+    assert "quasi-complete" in describe_separated((quasi,))
+    assert "race=c (falls without limit)." in describe_separated((quasi,))
+    assert "complete separation" in describe_separated((complete, complete))
+    assert "age (is not determined)" in describe_separated((complete,))
+    assert describe_separated(()) == ""

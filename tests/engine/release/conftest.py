@@ -160,7 +160,9 @@ def make_results():
             "off_support_comparison": 1_209,
             "comparison_without_treated_level": 402,
             "treated_matched": 1_851,
-            "treated_unmatched": 17,
+            "treated_unmatched": 23,
+            "no_partner": 17,
+            "not_chosen": 98_882,
             "comparison_used": 1_851,
             "effective_comparison": 1_851.0,
             "maximum_matchable": 1_866,
@@ -292,8 +294,8 @@ def make_bare():
     results["counts"] = {
         "rows": 9, "treated": 4, "comparison_pool": 5, "off_support_treated": 0,
         "off_support_comparison": 0, "comparison_without_treated_level": 0, "treated_matched": 5,
-        "treated_unmatched": 0, "comparison_used": 4, "effective_comparison": 2.7,
-        "maximum_matchable": None, "pairs": 15, "focal": "comparison",
+        "treated_unmatched": 0, "no_partner": 0, "not_chosen": 0, "comparison_used": 4,
+        "effective_comparison": 2.7, "maximum_matchable": None, "pairs": 15, "focal": "comparison",
     }  # fmt: skip
     results |= {
         "propensity": None,

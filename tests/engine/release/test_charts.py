@@ -205,6 +205,32 @@ def test_a_shortened_name_fits_its_room(name, width):
     assert short == name or "…" in short
 
 
+def test_names_that_differ_in_the_middle_stay_different():
+    names = [f"number of convictions of group {i:02d} in the last ten years" for i in range(40)]
+    short = svg.tell_apart([*names, "age", "priors"], 200, 13.5)
+
+    assert len(set(short)) == 42
+    assert short[-2:] == ["age", "priors"]
+    assert all(f"{i:02d}" in one for i, one in enumerate(short[:40]))
+    assert all(one.startswith("number…") and one[-1] == "…" for one in short[:40])
+    kinds = [f"{kind} * {name}" for name in names for kind in ("age group", "prior sentence")]
+    assert len(set(svg.tell_apart(kinds, 200, 13.5))) == 80
+
+
+@given(
+    st.lists(st.text("abßж", max_size=60), min_size=1, max_size=12),
+    st.floats(30, 300),
+)
+def test_names_told_apart_fit_their_room(names, width):
+    short = svg.tell_apart(names, width, 13)
+
+    assert len(short) == len(names)
+    for name, one in zip(names, short, strict=True):
+        assert svg.text_width(one, 13) <= max(width, svg.text_width(one[:1] + "…", 13))
+        if svg.text_width(name, 13) <= width:
+            assert one == name
+
+
 def test_wrapped_lines_hold_every_word_once():
     sentence = "one two three four five six seven eight nine ten"
 

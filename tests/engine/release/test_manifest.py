@@ -1,6 +1,5 @@
 """The manifest and the content id."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from engine.release.encoding import json_bytes
@@ -18,24 +17,24 @@ TABLE = InputFacts("table", "people.csv", "ab" * 32, 120, 4, 3)
 FACTS = RunFacts(
     options={"treatment": "t", "caliper": 0.2},
     inputs=[TABLE],
+    content="a1",
     started=datetime(2026, 5, 4, 10, 0, tzinfo=UTC),
     stages={"read": 0.5, "fit": 1.5},
     threads=2,
 )
 
 
-def test_content_id_is_of_plan_input_and_code_only():
-    same = content_id({"caliper": 0.2, "treatment": "t"}, [replace(TABLE, name="x.csv")], "c")
+def test_content_id_is_of_plan_content_and_code_only():
+    same = content_id({"caliper": 0.2, "treatment": "t"}, "a1", "c")
 
-    assert content_id(FACTS.options, FACTS.inputs, "c") == same
+    assert content_id(FACTS.options, FACTS.content, "c") == same
     assert len(same) == 32
     others = {
-        content_id({**FACTS.options, "caliper": 0.25}, FACTS.inputs, "c"),
-        content_id(FACTS.options, [replace(TABLE, sha256="cd" * 32)], "c"),
-        content_id(FACTS.options, [replace(TABLE, sha256=None)], "c"),
-        content_id(FACTS.options, FACTS.inputs, "d"),
+        content_id({**FACTS.options, "caliper": 0.25}, "a1", "c"),
+        content_id(FACTS.options, "a2", "c"),
+        content_id(FACTS.options, "a1", "d"),
     }
-    assert len(others | {same}) == 5
+    assert len(others | {same}) == 4
 
 
 def test_code_hash_is_stable_within_an_installation():
@@ -51,7 +50,8 @@ def test_manifest_says_what_was_made_from_what_and_how():
     )
 
     assert manifest["status"] == "complete"
-    assert manifest["content_id"] == content_id(FACTS.options, FACTS.inputs, "c")
+    assert manifest["content_id"] == content_id(FACTS.options, FACTS.content, "c")
+    assert manifest["content_sha256"] == "a1"
     assert manifest["files"] == [
         {"name": "results.json", "sha256": "ef" * 32, "bytes": 10, "rows": None}
     ]

@@ -42,6 +42,7 @@ def facts(threads=1):
     return RunFacts(
         options={"treatment": "took_part"},
         inputs=[InputFacts("table", "people.csv", "ab" * 32, 10, 5, 3)],
+        content="a1",
         started=datetime.now(UTC),
         stages={"read": 0.1},
         threads=threads,

@@ -30,6 +30,12 @@ PAYLOADS = [
     "[red]markup[/red]",
     "../../etc/passwd",
 ]
+PROBABILITY = {
+    "given": "0.01 probability",
+    "scale": "probability",
+    "width_logit": 0.5,
+    "widest_probability_gap": 0.01,
+}
 # Numbers that stand in the templates and not in the results: limits, levels, orders of magnitude.
 FIXED = {"0", "0.05", "0.1", "0.5", "1", "2", "4", "25", "95", "100"}
 
@@ -132,6 +138,13 @@ def test_the_notebook_fragment_is_as_traceable_as_the_page(any_results):
 
     for key, form, shown in page.figures:
         assert shown == figure(any_results, key, form), key
+
+
+def test_the_notebook_fragment_shows_what_to_know_first(any_results):
+    text = " ".join("".join(Page(notebook_html(any_results)).text).split())
+
+    assert all(one in text for one in any_results["warnings"])
+    assert ("Do not use this match" in text) == (any_results["certificate"]["violations"] > 0)
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
@@ -246,9 +259,12 @@ def test_parts_that_the_results_do_not_hold_are_left_out(results):
     [
         ({"method": "radius", "ratio": None, "order": None}, "every comparison person within"),
         ({"method": "kernel", "kernel": "tricube", "ratio": None}, "tricube kernel"),
-        ({"ratio": 2, "max_ratio": 5}, "2 on average, at most 5"),
+        ({"ratio": 2, "max_ratio": 5}, "2 on average and at most 5 for one person"),
         ({"replace": True, "reuse_max": None, "ratio": 3}, "the same person may be used again"),
         ({"reuse_max": 4}, "nobody is used more than 4 times"),
+        ({"ratio": 1}, "the nearest comparison person by the logit of the propensity score"),
+        ({"caliper": PROBABILITY}, "the nearest comparison person by the propensity score"),
+        ({"caliper": PROBABILITY}, "at most 0.01 apart in probability"),
         ({"mahalanobis": ["copas_rate"]}, "by Mahalanobis distance on copas_rate"),
         ({"ties": "all"}, "share the weight"),
         ({"caliper": None, "covariate_calipers": []}, "the nearest person counts, however far"),
@@ -273,6 +289,101 @@ def test_a_long_table_is_cut_and_says_where_the_rest_is(results):
 
     assert "all stand in balance.csv" in text
     assert text.count('data-key="balance.') < 320 * 11
+
+
+def test_the_table_of_people_adds_up_in_both_arms(any_results):
+    text = match_page(any_results)
+    table = text[text.index("<caption>From") : text.index("</table>", text.index("<caption>From"))]
+    counts = any_results["counts"]
+    arms = [[], []]
+    for row in re.findall(r"<tr.*?</tr>", table, re.DOTALL)[1:]:
+        for arm, cell in zip(arms, re.findall(r"<td.*?</td>", row, re.DOTALL), strict=True):
+            key = re.search(r'data-key="counts\.(\w+)"', cell)
+            arm.append(counts[key.group(1)] if key else 0)
+
+    for whole, *lost, matched in arms:
+        assert whole - sum(lost) == matched
+
+
+def test_many_names_stand_behind_their_number(results):
+    few = "".join(Page(match_page(results)).text)
+    results["design"]["covariates"] = [f"column {i}" for i in range(40)]
+
+    text = match_page(results)
+
+    assert "12 columns" not in few
+    names = text[text.index("<summary>") : text.index("</details>")]
+    assert "columns</summary>" in names
+    assert names.count('data-key="design.covariates.') == 41
+
+
+def test_what_to_know_first_comes_before_everything_that_follows_the_headline(results):
+    text = match_page(results)
+
+    ids = re.findall(r'<h2 id="(\w+)"', text)
+    assert ids[0] == "warnings"
+    assert ids[-3:] == ["caveats", "glossary", "reproduce"]
+    assert ids == re.findall(r'<li><a href="#(\w+)"', text)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, "Rows may come in any order, because the column person_id"),
+        ({"order": "data"}, "so that order counts"),
+        ({"id": None}, "must come in the same order"),
+        ({"method": "radius"}, "windows.parquet"),
+    ],
+)
+def test_a_reader_is_told_how_to_repeat_the_match(results, change, words):
+    results["design"] |= change
+
+    assert words in " ".join("".join(Page(match_page(results)).text).split())
+
+
+@pytest.mark.parametrize(
+    ("treated", "comparison", "shown"),
+    [
+        (1.0411, 0.9353, ["1.04", "0.94", "0.106"]),
+        (1.231, 1.2269, ["1.231", "1.227", "0.0041"]),
+        (12_345.6, 12_001.2, ["12,346", "12,001", "344.4"]),
+        (0.0021, 0.0013, ["0.002", "0.001", "8.0e\u22124"]),
+    ],
+)
+def test_both_means_of_a_count_have_the_same_decimals(results, treated, comparison, shown):
+    results["estimates"][0] |= {
+        "type": "count",
+        "treated": treated,
+        "comparison": comparison,
+        "difference": treated - comparison,
+    }
+    page = Page(match_page(results))
+    table = {key: text for key, _, text in page.figures if key.startswith("estimates.0")}
+    assert [table[f"estimates.0.{k}"] for k in ("treated", "comparison", "difference")] == shown
+
+
+def colours(text):
+    """Custom properties of the light and the dark form of the page."""
+    style = re.search(r"<style>(.*?)</style>", text, re.DOTALL).group(1)
+    light, dark = re.findall(r":root \{(.*?)\}", style, re.DOTALL)[:2]
+    return [dict(re.findall(r"--(\w+): (#[0-9a-f]{3,6});", part)) for part in (light, dark)]
+
+
+def luminance(colour):
+    digits = colour[1:] if len(colour) == 7 else "".join(2 * one for one in colour[1:])
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return sum(weight * one for weight, one in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_text_has_the_contrast_of_wcag_aa_in_light_and_dark(results):
+    for colour in colours(match_page(results)):
+        for front in ("ink", "quiet", "accent", "fair", "poor"):
+            for back in ("paper", "tint", "notice"):
+                bright, dim = sorted(
+                    (luminance(colour[front]), luminance(colour[back])), reverse=True
+                )
+                assert (bright + 0.05) / (dim + 0.05) >= 4.5, (front, back)
 
 
 def test_footer_cites_the_content_id(results):
