@@ -4,7 +4,7 @@ import numpy as np
 
 from engine.errors import UsageError
 from engine.matching.options import MatchOptions
-from engine.matching.pairing import Problem
+from engine.matching.problem import Problem
 from kernels.rematch import GREEDY, NEAREST, WINDOW, Recipe
 from kernels.windows import EPANECHNIKOV, TRICUBE, UNIFORM
 

@@ -35,7 +35,8 @@ from engine.effects.replicates import (
     rematched_replicates,
 )
 from engine.errors import UsageError
-from engine.matching.pairing import Problem, pair_with_replacement, pair_without_replacement
+from engine.matching.pairing import pair_with_replacement, pair_without_replacement
+from engine.matching.problem import Problem
 from kernels import newton
 from kernels.refit import counts_into
 from kernels.rematch import GREEDY, NEAREST, WINDOW, Recipe

@@ -8,7 +8,7 @@ import pytest
 from engine.effects.rematching import recipe_for
 from engine.errors import UsageError
 from engine.matching.options import check_options
-from engine.matching.pairing import Problem
+from engine.matching.problem import Problem
 from kernels.rematch import GREEDY, NEAREST, WINDOW, rematch
 from kernels.windows import TRICUBE, UNIFORM
 
