@@ -191,8 +191,6 @@ def choose_interval(asked: IntervalName, sample: MatchedSample, outcome: Outcome
         _refuse(
             asked, "the score was given, not fitted here, so nothing is to be corrected", sample
         )
-    if asked == "refit" and outcome == "time":
-        _refuse(asked, "replicates of a measure among those with the event are not made", sample)
     return Choice(asked, METHODS.get(asked, BY_DESIGN[outcome]), _why(asked, sample), refused)
 
 

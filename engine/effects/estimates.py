@@ -9,6 +9,7 @@ from engine.effects.adjusted import predict_without_service
 from engine.effects.cautions import LEAST_EVENTS, LEAST_EXPECTED, estimate_cautions
 from engine.effects.choice import (
     BY_DESIGN,
+    NEEDS_REPLICATES,
     Choice,
     IntervalName,
     choose_interval,
@@ -299,7 +300,7 @@ def _as_named(
     choice: Choice, interval: Interval, form: LinearForm, others: tuple[Interval, ...], level: float
 ) -> tuple[Interval, tuple[Interval, ...]]:
     """The main interval that was asked for, and the rest."""
-    if choice.method == interval.method:
+    if choice.method == interval.method or choice.asked in NEEDS_REPLICATES:
         return interval, others
     if choice.asked == "wald":
         freedom = interval.degrees_of_freedom
