@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.effects.bootstrap import (
+    FIXED_MATCHES,
     Bootstrap,
     bootstrap_intervals,
     conditional_difference,
@@ -29,6 +30,7 @@ from engine.matching.options import MatchOptions
 from engine.matching.propensity import DEFAULT_RIDGE
 from engine.matching.rows import Rows
 from engine.matching.scoring import Scoring
+from kernels.blocks import total
 
 Floats = NDArray[np.float64]
 Progress = Callable[[float], None]
@@ -90,25 +92,43 @@ def _set_columns(values: Floats, sample: MatchedSample, *, conditional: bool) ->
 
 
 def _of_sets(
-    estimate: Estimate, values: Floats, sample: MatchedSample, kind: str, replicates: int, seed: int
+    estimate: Estimate, values: Floats, sample: MatchedSample, replicates: int, seed: int
 ) -> Bootstrap:
     conditional = estimate.outcome.type == "time"
     columns = _set_columns(values, sample, conditional=conditional)
     one_way = difference_of_ratios if conditional else difference_of_means
     person = sample.person[sample.focal] if sample.has_repeated_people else None  # type: ignore[index]
-    draws = None
-    if kind == "subsample":
-        units = len(columns) if person is None else len(np.unique(person))
-        draws = max(2, int(units**_SUBSAMPLE_POWER))
     return set_bootstrap(
         columns,
         lambda sums: sample.sign * one_way(sums),
         person=person,
+        replicates=replicates,
+        seed=seed,
+        level=estimate.interval.level,
+    )
+
+
+def _of_fewer_people(
+    estimate: Estimate, sample: MatchedSample, replicates: int, seed: int
+) -> Bootstrap:
+    """M out of N people of the linear form, which carries reuse where sets would not."""
+    form = estimate.form
+    assert form is not None
+    sums = sample.sign * person_sums(sample, form.phi)
+    people = len(sums)
+    sums = sums - float(total(np.ascontiguousarray(sums))) / people
+    middle, scale = estimate.interval.estimate, people / len(sample.focal)
+    draws = max(2, int(people**_SUBSAMPLE_POWER))
+    drawn = set_bootstrap(
+        np.stack((sums, np.ones(people)), axis=1),
+        lambda both: middle + scale * both[:, 0] / both[:, 1],
         draws=draws,
         replicates=replicates,
         seed=seed,
         level=estimate.interval.level,
     )
+    note = f"{draws:,} of {people:,} people drawn, scaled back to the whole; {FIXED_MATCHES}"
+    return replace(drawn, note=note)
 
 
 def _of_linear_form(
@@ -285,8 +305,10 @@ def resample(
             bootstrap = _of_refits(
                 estimate, values, sample, rows, scoring, options, replicates, progress
             )
+        elif kind == "subsample":
+            bootstrap = _of_fewer_people(estimate, sample, replicates, options.seed)
         else:
-            bootstrap = _of_sets(estimate, values, sample, kind, replicates, options.seed)
+            bootstrap = _of_sets(estimate, values, sample, replicates, options.seed)
         interval = _as_interval(
             kind, bootstrap, estimate.interval.estimate, estimate.interval.level
         )
