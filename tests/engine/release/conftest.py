@@ -342,6 +342,7 @@ def make_results():
                 "largest_person_share": 0.004,
                 "cautions": [],
                 "sensitivity": make_sensitivity(),
+                "resampled": [],
             }
         ],
         "placebos": [],
@@ -382,7 +383,8 @@ def make_rich():
                  "ci_high": 14.6, "p_value": 0.377, "n_treated": 577, "n_comparison": 615,
                  "interval_method": "design-based Wald-t of a linearised ratio", "ratios": [],
                  "effective_comparison": 615.0,
-                 "sensitivity": dict.fromkeys(make_sensitivity()) | {"e_values": []}},
+                 "sensitivity": dict.fromkeys(make_sensitivity()) | {"e_values": []},
+                 "resampled": []},
     ]  # fmt: skip
     results["placebos"] = [
         {"name": name, "difference": 0.31, "ci_low": low, "ci_high": 0.63, "p_value": 0.04,
