@@ -128,15 +128,6 @@ def test_damaged_pages_are_an_error_of_ours(extract):
         check_extract(extract)
 
 
-def test_file_that_claims_more_than_it_can_hold(extract, tmp_path, tables):
-    table = tables["supervision"] if "supervision" in tables else None
-    assert table is None
-    many = pa.table({"code": pa.array(["x" * 60] * 3_000_000), "name": pa.array([""] * 3_000_000)})
-    place = extract / "analysis" / "regions.parquet"
-    pq.write_table(many, place, compression="zstd", use_dictionary=False, data_page_size=1 << 30)
-    assert ("regions", "", None) in problems(extract, "refused")
-
-
 def test_repeated_keys_count_once(extract, tables):
     table = tables["offences"]
     change(extract, tables, "offences", pa.concat_tables([table, table.slice(3, 2)]))
