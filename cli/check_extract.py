@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,7 +59,7 @@ def check_extract(
     else:
         typer.echo(as_text(report), nl=False)
     if not report.clean:
-        raise typer.Exit(BAD_INPUT)
+        sys.exit(BAD_INPUT)
 
 
 def as_plain(report: CheckReport) -> dict[str, Any]:
