@@ -24,6 +24,7 @@ from engine.matching.design import Covariate, Design
 from engine.matching.propensity import fit_propensity
 from kernels._jit import CACHE_FOLDER
 from kernels.columns import CodedColumns, pack_categories
+from kernels.events import KINDS, follow_up_into, history_into, latest_before_into
 from kernels.rematch import GREEDY, NEAREST, WINDOW, Recipe
 from kernels.windows import UNIFORM
 
@@ -137,6 +138,25 @@ def compile_set_sums() -> None:
     rosenbaum_gamma(rows[:2], 2 * rows[:3], rows[2:], outcome, "binary")
 
 
+def compile_events() -> None:
+    """Compile the kernels that count events before and after a day."""
+    first = np.array([0, 1, 2], dtype=np.int64)
+    day, number = np.arange(2, dtype=np.int32), np.empty(2, dtype=np.int32)
+    small, flag = np.zeros(2, dtype=np.int8), np.ones(2, dtype=np.uint8)
+    pairs, of_kind = np.empty((2, 2), dtype=np.int32), np.empty((2, KINDS), dtype=np.int32)
+    place = np.empty(2, dtype=np.int64)
+    many = [np.empty_like(number) for _ in range(5)]
+    follow_up_into(
+        *(first, first, day, day, day, flag, day, day, flag, small, day, np.full(2, -1)),
+        *(number, many[0], small.copy(), small.copy(), of_kind, many[1]),
+    )
+    history_into(
+        *(first, first, day, small, day, flag, small, small, flag),
+        *(number, of_kind, many[0], pairs, many[1], many[2], many[3], pairs.copy()),
+    )
+    latest_before_into(first, first, day, day, day, place)
+
+
 def compile_replicates() -> None:
     """Compile the kernels of the bootstrap."""
     unit = np.arange(_ROWS, dtype=np.uint64)
@@ -193,6 +213,7 @@ def warm_up(progress: Callable[[str, float], None] | None = None) -> None:
             tell((done + 1) / 4)
     compile_fits()
     compile_set_sums()
+    compile_events()
     compile_replicates()
     table = _table()
     for options in _MATCHES:

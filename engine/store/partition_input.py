@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -216,6 +215,8 @@ def _assessments_sql(extract: Extract, within: str) -> str:
 
 
 def column(table: pa.Table, name: str, kind: Any = None) -> Whole:
-    """Return a number column as one contiguous array."""
-    values: Mapping[str, Any] | Any = table[name].to_numpy()
-    return np.ascontiguousarray(values, dtype=kind)
+    """Return a number column as one contiguous array of its own.
+
+    Arrow's own arrays are read-only, which kernels would be compiled a second time for.
+    """
+    return np.array(table[name].to_numpy(), dtype=kind)
