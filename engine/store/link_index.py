@@ -49,7 +49,7 @@ NAME_SCHEMA = pa.schema(
         ("identities", pa.int64()),
         ("sound", pa.utf8()),
         ("sound_id", pa.int32()),
-        ("full_name", pa.utf8()),
+        ("full_names", pa.list_(pa.utf8())),
     ]
 )
 IDENTIFIER_SCHEMA = pa.schema(
@@ -132,7 +132,7 @@ def _map_names(database: Database) -> None:
 
 
 def _name_table(database: Database) -> pa.Table:
-    """Return all different names with their number, frequency, sound and full name."""
+    """Return all different names with their number, frequency, sound and full names."""
     counted = database.table(
         "SELECT name, sum(n)::BIGINT AS identities FROM ("
         "SELECT f.first AS name, count(*) AS n FROM plain_identities AS i "
@@ -152,7 +152,7 @@ def _name_table(database: Database) -> pa.Table:
             counted["identities"],
             pa.array(sounds, pa.utf8()),
             pa.array([numbers[code] for code in sounds], pa.int32()),
-            pa.array([full_names(name)[0] for name in names], pa.utf8()),
+            pa.array([list(full_names(name)) for name in names], pa.list_(pa.utf8())),
         ],
         schema=NAME_SCHEMA,
     )
@@ -230,7 +230,7 @@ def _model(database: Database, persons: int) -> dict[str, Any]:
         "CREATE TEMP TABLE identity_sample AS SELECT "
         "row_number() OVER (ORDER BY mixed, person_id, identity_no) - 1 AS n, i.person_id, "
         "coalesce(f.name, '') AS forename, coalesce(s.name, '') AS surname, "
-        "coalesce(m.name, '') AS middle, coalesce(f.full_name, '') AS full_name, birth, i.sex "
+        "coalesce(m.name, '') AS middle, coalesce(f.full_names, []) AS full_names, birth, i.sex "
         "FROM (SELECT *, (person_id::HUGEINT * 2654435761 + identity_no) % 4294967291 AS mixed "
         f"FROM identities ORDER BY mixed, person_id, identity_no LIMIT {SAMPLE}) AS i "
         "LEFT JOIN names AS f ON f.id = forename_id LEFT JOIN names AS s ON s.id = surname_id "
