@@ -28,8 +28,9 @@ NAME_LEVELS = (
     (
         "surname exact with short form, middle name or initial",
         (
-            "l.surname = r.surname AND (list_has_any(l.full_names, r.full_names) OR l.forename = r.middle "
-            "OR l.middle = r.forename OR (length(least(l.forename, r.forename)) > 0 AND "
+            "l.surname = r.surname AND (list_has_any(l.full_names, r.full_names) "
+            "OR l.forename = r.middle OR l.middle = r.forename OR "
+            "(length(least(l.forename, r.forename)) > 0 AND "
             "(starts_with(l.forename, r.forename) OR starts_with(r.forename, l.forename))))"
         ),
         0.07,
@@ -110,8 +111,8 @@ def link_model(database: Database, persons: int) -> dict[str, Any]:
     Parameters
     ----------
     database : Database
-        With a table ``identity_sample`` (n, person_id, forename, surname, middle, full_names, birth,
-        sex), numbered from 0.
+        With a table ``identity_sample`` (n, person_id, forename, surname, middle, full_names,
+        birth, sex), numbered from 0.
     persons : int
         People on the index.
     """
