@@ -285,17 +285,14 @@ def _references(database: Database, extract: Extract, files: TableFiles) -> list
             continue
         loose = (name, reference.table) in _LOOSE_REFERENCES
         rule = f"stands in {reference.table}.{reference.target}"
-        own_person = reference.target == "disposal_id"
-        target = f"SELECT {reference.target} AS key{', person_id AS owner' if own_person else ''} "
-        condition = f"{reference.column} IS NOT NULL AND key IS NULL"
-        if own_person:
+        column = reference.column
+        match = f"t.{reference.target} = c.{column}"
+        if reference.target == "disposal_id":
             rule += " and belongs to the same person"
-            condition = (
-                f"{reference.column} IS NOT NULL AND (key IS NULL OR owner <> raw_{name}.person_id)"
-            )
+            match += " AND t.person_id = c.person_id"
         sql = (
-            f"FROM raw_{name} LEFT JOIN (SELECT DISTINCT ON (key) * FROM "
-            f"({target} FROM raw_{reference.table})) ON key = {reference.column} WHERE {condition}"
+            f"FROM (SELECT * FROM raw_{name} WHERE {column} IS NOT NULL) AS c "
+            f"ANTI JOIN raw_{reference.table} AS t ON {match}"
         )
         (n,) = database.row(f"SELECT count(*) {sql}")
         if n and not loose:
