@@ -1,0 +1,162 @@
+"""The synthetic nation beside the published figures: cohorts counted as the statistics count them.
+
+A cohort holds each person once a quarter, at the first index date of the quarter (release,
+sentence start or caution); a year's cohort is the sum of its four quarters, April to March.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.records.synthetic import published
+from engine.records.synthetic.careers import Careers
+from engine.records.synthetic.people import Ints, People
+from engine.records.synthetic.world import COMMUNITY, HISTORY_EDGES, KINDS, LIFE, MIDDLE, SHORT
+
+FIRST_COHORT = 2003
+"""Year (April to March) of row 0 of a tally."""
+COHORTS = 60
+
+MARGINS = {
+    "all": ("all",),
+    "offence": KINDS,
+    "age": ("juveniles", "adults"),
+    "sex": ("female", "male"),
+    "history": ("none", "1-2", "3-6", "7-10", "11 and more"),
+    "disposal": (
+        "caution, fine, discharge",
+        "custody to 6 months",
+        "custody 6 to 12 months",
+        "other custody and orders",
+    ),
+}
+"""Ways in which the cohort is split; the disposals are those of adults."""
+
+Tally = dict[str, Ints]
+"""By margin: cohort year, level, (offenders, reoffenders, reoffences)."""
+
+RATE_TOLERANCE = 1.0
+SHARE_TOLERANCE = 1.0
+FREQUENCY_TOLERANCE = 5.0
+
+
+class Comparison(NamedTuple):
+    """One line of the calibration table.
+
+    Parameters
+    ----------
+    figure : str
+        What is compared.
+    unit : str
+        ``%`` or ``per reoffender``.
+    published, synthetic : float
+    tolerance : float
+        Largest allowed gap, in the figure's unit.
+    noise : float
+        Standard error of the synthetic figure, for its number of people.
+    assumed : bool
+        Whether the figure is an assumption of this project and not published.
+    """
+
+    figure: str
+    unit: str
+    published: float
+    synthetic: float
+    tolerance: float
+    noise: float
+    assumed: bool = False
+
+    @property
+    def within(self) -> bool:
+        """Whether the gap is inside the tolerance, widened by three standard errors."""
+        return abs(self.synthetic - self.published) <= self.tolerance + 3.0 * self.noise
+
+
+def empty_tally() -> Tally:
+    """Return a tally of nobody."""
+    return {
+        margin: np.zeros((COHORTS, len(levels), 3), dtype=np.int64)
+        for margin, levels in MARGINS.items()
+    }
+
+
+def cohort_rows(person: Ints, index: Ints) -> Ints:
+    """Return the rows that enter a quarterly cohort: a person's first index date of a quarter.
+
+    Parameters
+    ----------
+    person, index : int64, shape (n,)
+        Person, and index date in days since 1970-01-01.
+
+    Returns
+    -------
+    int64, shape (m,)
+        Row numbers; of several disposals on that day the earliest row.
+    """
+    month = index.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    order = np.lexsort((index, person * 4096 + month // 3 + 1024))
+    quarter = (person * 4096 + month // 3 + 1024)[order]
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = quarter[1:] != quarter[:-1]
+    return order[new]
+
+
+def tally_careers(people: People, careers: Careers, counts: Ints, last_day: int) -> Tally:
+    """Count one block's cohorts.
+
+    Parameters
+    ----------
+    people : People
+    careers : Careers
+    counts : int64, shape (events,)
+        Proven reoffences after each event's index day.
+    last_day : int
+        Day of the extract: what is proven or released later is not in the records.
+
+    Returns
+    -------
+    dict of int64 arrays
+    """
+    known = np.flatnonzero((careers.proven <= last_day) & (careers.index <= last_day))
+    rows = known[cohort_rows(careers.person[known], careers.index[known])]
+    person = careers.person[rows]
+    month = careers.index[rows].astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    # months since April of the first cohort
+    cohort = (month - ((FIRST_COHORT - 1970) * 12 + 3)) // 12
+    adult = careers.index[rows] - people.birth_day[person] >= 18 * published.YEAR_DAYS
+    outcome = careers.outcome[rows]
+    disposal = np.where(outcome < COMMUNITY, 0, 3)
+    disposal[outcome == SHORT] = 1
+    disposal[outcome == MIDDLE] = 2
+    levels = {
+        "all": np.zeros(len(rows), dtype=np.int64),
+        "offence": careers.kind[rows],
+        "age": adult.astype(np.int64),
+        "sex": people.male[person].astype(np.int64),
+        "history": np.searchsorted(HISTORY_EDGES, careers.before[rows], side="right"),
+        "disposal": disposal,
+    }
+    inside = (cohort >= 0) & (cohort < COHORTS) & (outcome != LIFE)
+    result = {}
+    for margin, level in levels.items():
+        chosen = inside & adult if margin == "disposal" else inside
+        width = len(MARGINS[margin])
+        cell = cohort[chosen] * width + level[chosen]
+        value = counts[rows][chosen]
+        size = COHORTS * width
+        result[margin] = np.stack(
+            [
+                np.bincount(cell, minlength=size),
+                np.bincount(cell[value > 0], minlength=size),
+                np.bincount(np.repeat(cell, value), minlength=size),
+            ],
+            axis=-1,
+        ).reshape(COHORTS, width, 3)
+    return result
+
+
+def add_tallies(one: Tally, other: Tally) -> Tally:
+    """Return the sum of two tallies."""
+    return {margin: one[margin] + other[margin] for margin in MARGINS}
