@@ -268,11 +268,7 @@ def simulate(
             number[0] = uniform(c0)
             log_into(number, logarithm)
             budget = -logarithm[0]
-            fixed = (
-                factor[i]
-                * kind_rate[kind]
-                * history_rate[_band(history_edges, items_before)]
-            )
+            fixed = factor[i] * kind_rate[kind] * history_rate[_band(history_edges, items_before)]
             now = float(day)
             while now <= last_day:
                 if now < proven:

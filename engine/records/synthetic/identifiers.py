@@ -65,9 +65,7 @@ def pnc_ids(year: Ints, serial: Ints) -> pa.Array:
     """Return PNC IDs in stored form, YYYY/NNNNNNNL."""
     letter = check_letters(year, serial, 7)
     return _texts(
-        np.hstack(
-            [_digits(year, 4), _fixed("/", len(year)), _digits(serial, 7), letter[:, None]]
-        )
+        np.hstack([_digits(year, 4), _fixed("/", len(year)), _digits(serial, 7), letter[:, None]])
     )
 
 

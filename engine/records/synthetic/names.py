@@ -235,7 +235,8 @@ WHITE, ASIAN, BLACK, EASTERN = range(4)
 FORENAMES = {
     **{(True, WHITE, era): _pool(names, 4.0, _RARE_BOYS, 0.04) for era, names in enumerate(_BOYS)},
     **{
-        (False, WHITE, era): _pool(names, 4.0, _RARE_GIRLS, 0.05) for era, names in enumerate(_GIRLS)
+        (False, WHITE, era): _pool(names, 4.0, _RARE_GIRLS, 0.05)
+        for era, names in enumerate(_GIRLS)
     },
     (True, ASIAN, 0): _pool(_ASIAN_BOYS, 3.0, _RARE_BOYS, 0.03),
     (False, ASIAN, 0): _pool(_ASIAN_GIRLS, 3.0, _RARE_GIRLS, 0.03),

@@ -80,9 +80,13 @@ CODES = (
     Code(_MOTOR, 2, 5, "summary motoring", "drink driving", "drink driving", 2.5),
     Code(_MOTOR, 2, 7, "summary motoring", "other motoring", "motoring", 1.5),
     Code("other", 0, 1, _OTHER_I, "other", "other", 6.0),
-    Code("other", 1, 1, _OTHER_I, "absconding or bail offences", "absconding or bail offences", 3.5),
+    Code(
+        "other", 1, 1, _OTHER_I, "absconding or bail offences", "absconding or bail offences", 3.5
+    ),
     Code("other", 1, 1, _OTHER_I, "other", "other", 3.5),
-    Code("other", 2, 2, _OTHER_S, "absconding or bail offences", "absconding or bail offences", 2.0),
+    Code(
+        "other", 2, 2, _OTHER_S, "absconding or bail offences", "absconding or bail offences", 2.0
+    ),
     Code("other", 2, 3, _OTHER_S, "other", "other", 1.0),
     # the last two are no reoffences: a fixed penalty offence, and breach of an order
     Code(_MOTOR, 2, 0, "summary motoring", "other motoring", "motoring", 0.5, recordable=False),
@@ -113,9 +117,7 @@ def _shares() -> list[list[tuple[Ints, Floats]]]:
     for kind in KINDS:
         by_mode = []
         for mode in range(3):
-            places = [
-                i for i, code in enumerate(CODES) if (code.kind, code.mode) == (kind, mode)
-            ]
+            places = [i for i, code in enumerate(CODES) if (code.kind, code.mode) == (kind, mode)]
             weights = np.array([CODES[i].weight for i in places], dtype=np.float64)
             by_mode.append((np.array(places, dtype=np.int64), np.cumsum(weights)))
         table.append(by_mode)
