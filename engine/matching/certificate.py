@@ -170,7 +170,8 @@ def _identity_checks(
         over = int(np.count_nonzero(uses > claim.reuse_max))
         checks.append(Check("reuse within its cap", len(uses), over))
         if claim.one_per_person and claim.person is not None:
-            uses = np.unique(whole, return_counts=True)[1]
+            entered = np.concatenate([whole, claim.person[claim.rows[size > 0]]])
+            uses = np.unique(entered, return_counts=True)[1]
             over = int(np.count_nonzero(uses > 1))
             checks.append(Check("each person used once", len(uses), over))
     return checks
@@ -210,8 +211,7 @@ def _nearest_check(claim: Claim, size: NDArray[np.int64]) -> Check:
     if not claim.replace:
         pool = pool.copy()
         pool[claim.partner] = False
-        if claim.one_per_person and claim.person is not None:
-            pool &= ~np.isin(claim.person, claim.person[claim.partner])
+        pool &= ~_entered(claim, size)
     name = (
         "no nearer partner exists"
         if claim.replace
@@ -225,8 +225,16 @@ def _nearest_check(claim: Claim, size: NDArray[np.int64]) -> Check:
     )
     candidates = np.flatnonzero(pool)
     if ruled:
-        return _nearest_by_search(claim, candidates, name)
+        return _nearest_by_search(claim, candidates, name, _entered(claim, size))
     return _nearest_by_counting(claim, size, candidates, name)
+
+
+def _entered(claim: Claim, size: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Rows of people in the match, of either group, where each may enter it once."""
+    if not claim.one_per_person or claim.person is None:
+        return np.zeros(len(claim.score), dtype=np.bool_)
+    matched = np.concatenate([claim.rows[size > 0], claim.partner])
+    return np.isin(claim.person, claim.person[matched])
 
 
 def _nearest_by_counting(
@@ -267,7 +275,9 @@ def _nearest_by_counting(
     return Check(name, len(size), wrong)
 
 
-def _nearest_by_search(claim: Claim, candidates: NDArray[np.int64], name: str) -> Check:
+def _nearest_by_search(
+    claim: Claim, candidates: NDArray[np.int64], name: str, entered: NDArray[np.bool_]
+) -> Check:
     """Look for a nearer acceptable candidate, set by set, within the budget."""
     candidates = candidates[np.argsort(claim.score[candidates], kind="stable")]
     values = claim.score[candidates]
@@ -290,7 +300,8 @@ def _nearest_by_search(claim: Claim, candidates: NDArray[np.int64], name: str) -
         if len(near) == 0:
             continue
         if len(taken) == 0 or (claim.replace and len(taken) < claim.ratio):
-            wrong += 1
+            # Whoever entered through another row may not be served.
+            wrong += not entered[row]
             continue
         farthest = _distances(claim, int(row), taken).max()
         nearest = _distances(claim, int(row), near).min()

@@ -270,8 +270,9 @@ def code_columns(
 
     Notes
     -----
-    Centre and scale only condition the fit, so they come from a systematic sample of rows; a
-    column that looks constant there is looked at whole.
+    Centre and scale condition the fit and set the unit of the ridge penalty. They come from a
+    systematic sample of rows, weighted like the fit, so that weights mean repeated rows; a column
+    that looks constant there is looked at whole.
     """
     numeric = design.numeric
     p_numeric, n = numeric.shape
@@ -280,7 +281,7 @@ def code_columns(
     step = max(1, n // _MOMENT_ROWS)
     if len(weights):
         present = np.flatnonzero(weights > 0)[::step]
-        column_moments(np.ascontiguousarray(numeric[:, present]), np.empty(0), centre, scale)
+        column_moments(np.ascontiguousarray(numeric[:, present]), weights[present], centre, scale)
     else:
         column_moments(np.ascontiguousarray(numeric[:, ::step]), np.empty(0), centre, scale)
     for j in np.flatnonzero(scale == 0.0):

@@ -17,7 +17,13 @@ from engine.columns import count_missing, missing_rows, row_numbers
 from engine.errors import InputError
 from engine.tables import TableSource, column
 from kernels.ordering import order_by_key
-from kernels.philox import STAGE_IDENTITY, STAGE_MATCHING_ORDER, hash_texts_into, keys_into
+from kernels.philox import (
+    STAGE_IDENTITY,
+    STAGE_INSTABILITY,
+    STAGE_MATCHING_ORDER,
+    hash_texts_into,
+    keys_into,
+)
 
 _LOW_WORD = (1 << 64) - 1
 
@@ -67,6 +73,10 @@ class Identity:
         """Return the random key that orders rows for ``--order random``, uint64, shape (n,)."""
         return _keys(self.unit, STAGE_MATCHING_ORDER, self.seed)
 
+    def instability_keys(self, number: int) -> NDArray[np.uint64]:
+        """Return the random key of each row in one more order, uint64, shape (n,)."""
+        return _keys(self.unit, STAGE_INSTABILITY + number, self.seed)
+
 
 def identify(source: TableSource, id_column: str | None, seed: int) -> Identity:
     """Put the rows of a table in canonical order.
@@ -96,7 +106,7 @@ def identify(source: TableSource, id_column: str | None, seed: int) -> Identity:
     if count_missing(values):
         empty = missing_rows(values)
         raise InputError(
-            f"the id column '{id_column}' has {int(empty.sum()):,} empty cells",
+            f"the id column '{id_column}' has {_counted(int(empty.sum()), 'empty cell')}",
             where=f"{source.name}, {row_numbers(source, empty)}",
             rule="the id names every row once",
             repair="Fill the empty ids, or leave --id out to use row numbers",
@@ -109,6 +119,10 @@ def identify(source: TableSource, id_column: str | None, seed: int) -> Identity:
     if len(same):
         _refuse_duplicates(source, id_column, values, order, same)
     return Identity(order, values.take(to_arrow(order)), unit[order], seed)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" + ("" if count == 1 else "s")
 
 
 def _keys(unit: NDArray[np.uint64], stage: int, seed: int) -> NDArray[np.uint64]:
@@ -128,6 +142,9 @@ def _units(values: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.uint64]]:
     if pa.types.is_integer(array.type):
         return array, to_numpy(array).astype(np.int64).view(np.uint64)
     texts = array.cast(pa.large_string())
+    if pa.types.is_string_view(array.type):
+        # Polars hands out string views, which Arrow cannot gather.
+        array = texts
     offsets = np.frombuffer(texts.buffers()[1], dtype=np.int64)
     offsets = offsets[texts.offset : texts.offset + len(texts) + 1]
     data = texts.buffers()[2]
@@ -153,7 +170,7 @@ def _refuse_duplicates(
     repeated[first[equal]] = True
     repeated[second[equal]] = True
     raise InputError(
-        f"the id column '{id_column}' names {int(equal.sum()):,} rows a second time",
+        f"the id column '{id_column}' names {_counted(int(equal.sum()), 'row')} a second time",
         where=f"{source.name}, {row_numbers(source, repeated)}",
         rule="the id names every row once; a person with several rows goes into --person",
         repair="Remove the repeated rows, or give a column that is different in every row",

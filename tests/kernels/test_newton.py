@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernels.columns import CodedColumns, pack_categories
 from kernels.logistic import gradient_of_residual
 from kernels.newton import (
     CONVERGED,
@@ -154,6 +155,36 @@ def test_firth_is_the_dense_firth(weighted, share):
     assert np.allclose(found.inverse, wanted.covariance, rtol=1e-5, atol=1e-9)
     fit_ml = solved(table)
     assert np.max(np.abs(fit_ml.beta - found.beta)) > 1e-4
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_firth_of_one_category_is_half_a_person_more_in_each_group(weighted):
+    # Closed form: (treated + 1/2) / (all + 1) in each level, levels of one row among them.
+    rows = [(0, 3, 9), (1, 0, 1), (2, 1, 1), (3, 2, 3), (4, 5, 5)]
+    codes = np.repeat([r[0] for r in rows], [r[2] for r in rows]).astype(np.uint16)
+    treated = np.concatenate([np.arange(r[2]) < r[1] for r in rows]).astype(np.uint8)
+    weights = np.empty(0)
+    if weighted:
+        keys, counts = np.unique(np.column_stack([codes, treated]), axis=0, return_counts=True)
+        codes, treated, weights = (
+            keys[:, 0].astype(np.uint16),
+            keys[:, 1].astype(np.uint8),
+            counts * 1.0,
+        )
+    terms = np.arange(len(rows))
+    terms[0] = -1
+    cells, start, term = pack_categories(codes[None, :], [terms])
+    none = np.empty(0)
+    columns = CodedColumns(
+        np.empty((0, len(codes))), none, none, np.empty(0, dtype=np.int64), cells, start, term, 5
+    )
+    found = fit_firth(columns, treated, weights, np.ones(5, dtype=np.bool_))
+    assert found.status == CONVERGED
+    assert found.iterations <= 10
+    for level, events, n in rows:
+        share = (events + 0.5) / (n + 1)
+        eta = found.beta[0] + (found.beta[level] if level else 0.0)
+        assert naive.expit(eta) == pytest.approx(share, rel=1e-9)
 
 
 def test_firth_is_finite_where_a_column_separates():
