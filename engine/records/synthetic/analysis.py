@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -54,7 +54,7 @@ class Disposals(NamedTuple):
 
     Parameters
     ----------
-    person, day, proven, index, kind, mode, outcome, items, length, leave
+    person, day, proven, index_day, kind, mode, outcome, items, length, leave
         As in :class:`Careers`.
     source : row of the career, -1 for what is no event of a career
     code : position in ``CODES`` of the principal offence where ``source`` is -1, else -1
@@ -66,7 +66,7 @@ class Disposals(NamedTuple):
     person: Ints
     day: Ints
     proven: Ints
-    index: Ints
+    index_day: Ints
     kind: Ints
     mode: Ints
     outcome: Ints
@@ -155,9 +155,11 @@ def make_disposals(people: People, careers: Careers, seed: int, last_day: int) -
         _extra(own, (u[4] < BREACHES) & order, breached, 35, codes.BREACH, False, free_until),
         _extra(own, u[5] < NOTICES, noticed, 0, codes.NOTICE, True, free_until),
     ]
-    joined = Disposals(*(np.concatenate(columns) for columns in zip(*pieces, strict=True)))
+    columns: Any = [np.concatenate(column) for column in zip(*pieces, strict=True)]
+    joined = Disposals(*columns)
     order_of_rows = np.lexsort((joined.day, joined.proven, joined.person))
-    rows = Disposals(*(column[order_of_rows] for column in joined))
+    ordered: Any = [column[order_of_rows] for column in joined]
+    rows = Disposals(*ordered)
     first = int(people.unit[0]) // BLOCK * ROWS_OF_A_BLOCK + 1
     return rows._replace(number=np.arange(len(rows.person)) + first)
 
@@ -179,7 +181,7 @@ def _extra(
         person=own.person[rows],
         day=day[rows],
         proven=proven,
-        index=proven,
+        index_day=proven,
         kind=zero + KINDS.index(codes.CODES[code].kind),
         mode=zero + codes.SUMMARY,
         outcome=zero + FINE,
@@ -261,10 +263,21 @@ def offence_table(people: People, rows: Disposals, seed: int) -> tuple[pa.Table,
     return table, principal
 
 
-_TYPES = (lists.CAUTION, lists.FINE, lists.DISCHARGE, lists.COMMUNITY_ORDER)
-_TYPES += (lists.SUSPENDED_SENTENCE, *(lists.CUSTODY,) * 5)
-_YOUNG_TYPES = (lists.YOUTH_CAUTION, lists.FINE, lists.DISCHARGE)
-_YOUNG_TYPES += (*(lists.YOUTH_REHABILITATION,) * 2, *(lists.YOUTH_CUSTODY,) * 5)
+_TYPES = (
+    lists.CAUTION,
+    lists.FINE,
+    lists.DISCHARGE,
+    lists.COMMUNITY_ORDER,
+    lists.SUSPENDED_SENTENCE,
+    *(lists.CUSTODY,) * 5,
+)
+_YOUNG_TYPES = (
+    lists.YOUTH_CAUTION,
+    lists.FINE,
+    lists.DISCHARGE,
+    *(lists.YOUTH_REHABILITATION,) * 2,
+    *(lists.YOUTH_CUSTODY,) * 5,
+)
 
 
 def disposal_table(
@@ -293,7 +306,7 @@ def disposal_table(
     kind = kinds[young.astype(np.int64), rows.outcome]
     kind[rows.notice] = place[lists.OTHER_DISPOSAL]
     custody = rows.leave >= 0
-    inside = custody & (rows.index > last_day)
+    inside = custody & (rows.index_day > last_day)
     order = (rows.outcome == COMMUNITY) | (rows.outcome == SUSPENDED)
     life = rows.outcome == LIFE
     court = np.where(
@@ -317,11 +330,11 @@ def disposal_table(
         "sentence_days": pa.array(rows.length.astype(np.int32), mask=~custody | life),
         "indeterminate": pa.array(life),
         "custody_start": dates(rows.leave, ~custody),
-        "release_date": dates(rows.index, ~custody | inside),
+        "release_date": dates(rows.index_day, ~custody | inside),
         "release_type": codes.coded(lists.RELEASE_TYPES, release, ~custody | inside),
-        "order_start": dates(rows.index, ~order),
-        "order_end": dates(rows.index + rows.length, ~order),
-        "index_date": dates(rows.index, rows.notice | inside),
+        "order_start": dates(rows.index_day, ~order),
+        "order_end": dates(rows.index_day + rows.length, ~order),
+        "index_date": dates(rows.index_day, rows.notice | inside),
         "police_force": codes.coded(FORCES, force),
         "probation_region": codes.coded(REGIONS, force * len(REGIONS) // len(FORCES)),
         "prison": codes.coded(PRISONS, (u[3] * len(PRISONS)).astype(np.int64), ~custody),
@@ -355,7 +368,7 @@ def spell_table(
     sentence = np.flatnonzero(custody)
     free_until = np.full(len(rows.person), last_day, dtype=np.int64)
     free_until[:-1] = np.where(rows.person[1:] == rows.person[:-1], rows.day[1:], last_day)
-    back = rows.index + 10 + (u[1] * np.minimum(rows.length // 2, 200)).astype(np.int64)
+    back = rows.index_day + 10 + (u[1] * np.minimum(rows.length // 2, 200)).astype(np.int64)
     recall = np.flatnonzero(
         (rows.outcome >= LONG) & (u[0] < RECALLS) & custody & (back + 29 < free_until)
     )
@@ -373,7 +386,7 @@ def spell_table(
         ]
     )
     released = np.concatenate(
-        [rows.proven[early], rows.index[sentence], back[recall] + 28, rows.day[alone] + 7]
+        [rows.proven[early], rows.index_day[sentence], back[recall] + 28, rows.day[alone] + 7]
     )
     kind = np.repeat([0, 1, 2, 0], [len(early), len(sentence), len(recall), len(alone)])
     kind[(kind == 2) & (rows.outcome[who] == LIFE)] = 3
@@ -443,7 +456,9 @@ def assessment_table(people: People, rows: Disposals, seed: int, last_day: int) 
     chosen = wanted & (u[0] < np.where(rank >= 7, 0.78, 0.65))
     # a few weeks after sentence; never after the index date of those who are released
     wait = (u[1] * 60).astype(np.int64)
-    date = np.where(rows.leave >= 0, np.minimum(rows.proven + wait, rows.index), rows.proven - wait)
+    date = np.where(
+        rows.leave >= 0, np.minimum(rows.proven + wait, rows.index_day), rows.proven - wait
+    )
     picked = np.flatnonzero(chosen & (date <= last_day))
     picked = picked[np.lexsort((date[picked], rows.person[picked]))]
     who = rows.person[picked]

@@ -119,13 +119,13 @@ def tally_careers(people: People, careers: Careers, counts: Ints, last_day: int)
     -------
     dict of int64 arrays
     """
-    known = np.flatnonzero((careers.proven <= last_day) & (careers.index <= last_day))
-    rows = known[cohort_rows(careers.person[known], careers.index[known])]
+    known = np.flatnonzero((careers.proven <= last_day) & (careers.index_day <= last_day))
+    rows = known[cohort_rows(careers.person[known], careers.index_day[known])]
     person = careers.person[rows]
-    month = careers.index[rows].astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
+    month = careers.index_day[rows].astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
     # months since April of the first cohort
     cohort = (month - ((FIRST_COHORT - 1970) * 12 + 3)) // 12
-    adult = careers.index[rows] - people.birth_day[person] >= 18 * published.YEAR_DAYS
+    adult = careers.index_day[rows] - people.birth_day[person] >= 18 * published.YEAR_DAYS
     outcome = careers.outcome[rows]
     disposal = np.where(outcome < COMMUNITY, 0, 3)
     disposal[outcome == SHORT] = 1

@@ -21,7 +21,7 @@ class Careers(NamedTuple):
     person : position of the person in the block
     day : day of the offences (days since 1970-01-01)
     proven : day of the conviction or caution
-    index : release from custody, else ``proven``
+    index_day : release from custody, else ``proven``
     kind, mode, outcome : positions in ``KINDS``, ``TRIAL_MODES`` and ``OUTCOMES``
     items : offences in the event
     before : offences in the person's earlier events
@@ -32,7 +32,7 @@ class Careers(NamedTuple):
     person: Ints
     day: Ints
     proven: Ints
-    index: Ints
+    index_day: Ints
     kind: Ints
     mode: Ints
     outcome: Ints
@@ -103,9 +103,9 @@ def follow_up(careers: Careers) -> tuple[Ints, Ints]:
         careers.day,
         careers.proven,
         careers.items,
-        careers.index,
-        add_months(careers.index, 12),
-        add_months(careers.index, 18),
+        careers.index_day,
+        add_months(careers.index_day, 12),
+        add_months(careers.index_day, 18),
         counts,
         first,
     )

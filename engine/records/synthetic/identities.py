@@ -18,13 +18,13 @@ from engine.records.synthetic.identifiers import (
     prison_numbers,
     serial_numbers,
 )
+from engine.records.synthetic.name_lists import NICKNAMES
 from engine.records.synthetic.names import (
     ASIAN,
     BLACK,
     EASTERN,
     ERAS,
     FORENAMES,
-    NICKNAMES,
     SURNAMES,
     WHITE,
     draw_groups,
@@ -113,7 +113,7 @@ def _surnames(origin: Ints, u: Floats) -> pa.Array:
     return draw_groups([SURNAMES[key] for key in (WHITE, ASIAN, BLACK, EASTERN)], origin, u)
 
 
-_SHORT = {}
+_SHORT: dict[str, str] = {}
 for _short, _full in NICKNAMES.items():
     _SHORT.setdefault(_full, _short)
 _SHORT_KEYS = pa.array(list(_SHORT), pa.utf8())

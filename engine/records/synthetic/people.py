@@ -31,8 +31,13 @@ BEFORE = 12
 
 NEED_MEANS = (0.55, 0.85, 0.65, 0.75, 0.95, 0.75, 0.65, 0.60, 1.00, 0.70)
 NEED_EFFECTS = (0.14, 0.12, 0.06, 0.05, 0.12, 0.24, 0.08, 0.03, 0.16, 0.14)
-"""What one point of each need (0, 1, 2) adds to the logarithm of the rate, in the order of NEEDS."""
-_NEED_CUTS = ((0.62, 0.83), (0.45, 0.70), (0.55, 0.80), (0.50, 0.75), (0.40, 0.65)) + (
+"""What one point of each need (0, 1, 2) adds to the log rate, in the order of ``NEEDS``."""
+_NEED_CUTS = (
+    (0.62, 0.83),
+    (0.45, 0.70),
+    (0.55, 0.80),
+    (0.50, 0.75),
+    (0.40, 0.65),
     (0.55, 0.70),
     (0.60, 0.78),
     (0.60, 0.82),

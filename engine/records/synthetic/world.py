@@ -1,4 +1,4 @@
-"""The tables that the simulation of careers runs on: who does what, what follows, how long it takes.
+"""Tables that careers are simulated from: who does what, what follows, how long it takes.
 
 What the published statistics fix is solved for and stored in ``coefficients``; what they leave
 open is stated here, in round numbers that a reader can judge.
