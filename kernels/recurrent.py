@@ -146,7 +146,7 @@ def simulate(
     outcome_rate : float64, shape (2, outcomes)
         Factor of the rate from the day on which an outcome is given, for the young and for others.
     history_rate, age_rate : float64
-        Factors by band of earlier items and of age in years.
+        Factors by band of the items before the last event, and of age in years.
     history_edges, age_edges : float64
         Lower edges of all bands but the first.
     first_kind, next_kind : float64, shape (2, kinds)
@@ -268,7 +268,7 @@ def simulate(
             number[0] = uniform(c0)
             log_into(number, logarithm)
             budget = -logarithm[0]
-            fixed = factor[i] * kind_rate[kind] * history_rate[_band(history_edges, items_before)]
+            fixed = factor[i] * kind_rate[kind] * history_rate[band]
             now = float(day)
             while now <= last_day:
                 if now < proven:

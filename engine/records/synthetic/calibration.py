@@ -160,3 +160,129 @@ def tally_careers(people: People, careers: Careers, counts: Ints, last_day: int)
 def add_tallies(one: Tally, other: Tally) -> Tally:
     """Return the sum of two tallies."""
     return {margin: one[margin] + other[margin] for margin in MARGINS}
+
+
+def _share(part: int, whole: int) -> float:
+    """Per cent, 0 of nothing."""
+    return 100.0 * part / whole if whole else 0.0
+
+
+def _rate_noise(rate: float, people: int) -> float:
+    """Standard error of a rate in points."""
+    share = min(max(rate / 100.0, 0.0), 1.0)
+    return float(100.0 * np.sqrt(share * (1.0 - share) / max(people, 1)))
+
+
+def _rate_line(
+    figure: str, target: float, cell: Ints, tolerance: float = RATE_TOLERANCE, **more: bool
+) -> Comparison:
+    """Compare a reoffending rate; ``cell`` holds offenders, reoffenders, reoffences."""
+    found = _share(int(cell[1]), int(cell[0]))
+    noise = _rate_noise(target, int(cell[0]))
+    return Comparison(figure, "%", target, found, tolerance, noise, **more)
+
+
+def compare(tally: Tally, years: tuple[int, int]) -> list[Comparison]:
+    """Return the calibration table.
+
+    Parameters
+    ----------
+    tally : dict of int64 arrays
+    years : tuple of int
+        First and last year of index dates: published cohorts outside them are left out.
+
+    Returns
+    -------
+    list of Comparison
+        Cohort sizes as shares of all published cohorts covered; rates and reoffences per
+        reoffender by cohort; the cohort of 2023/24 by index offence; rates by age, sex,
+        previous offences and disposal, of 2023/24 too. Empty where no published year is covered.
+
+    Notes
+    -----
+    Tolerances are those of a nation of millions; ``noise`` says how much a smaller one may stray.
+    """
+    covered = [year for year in published.COHORTS if years[0] <= year < years[1]]
+    if not covered:
+        return []
+    total = sum(published.COHORTS[year].offenders for year in covered)
+    found = tally["all"][:, 0]
+    people = int(sum(found[year - FIRST_COHORT, 0] for year in covered))
+    lines = []
+    for year in covered:
+        name = f"{year}/{(year + 1) % 100:02d}"
+        cell = found[year - FIRST_COHORT]
+        share = 100.0 * published.COHORTS[year].offenders / total
+        lines += [
+            Comparison(
+                f"cohort {name}, share of all cohorts",
+                "%",
+                share,
+                _share(int(cell[0]), people),
+                SHARE_TOLERANCE,
+                _rate_noise(share, people),
+            ),
+            _rate_line(f"cohort {name}, reoffended", published.rate(year), cell),
+            _frequency_line(name, published.per_reoffender(year), cell),
+        ]
+    if published.OFFENCE_YEAR in covered:
+        lines += _split(tally, published.OFFENCE_YEAR - FIRST_COHORT)
+    return lines
+
+
+def _frequency_line(name: str, target: float, cell: Ints) -> Comparison:
+    """Compare reoffences per reoffender."""
+    reoffenders = max(int(cell[1]), 1)
+    # reoffences of a reoffender spread about as widely as their mean
+    noise = target / np.sqrt(reoffenders)
+    return Comparison(
+        f"cohort {name}, reoffences",
+        "per reoffender",
+        target,
+        int(cell[2]) / reoffenders,
+        target * FREQUENCY_TOLERANCE / 100.0,
+        float(noise),
+    )
+
+
+def _split(tally: Tally, year: int) -> list[Comparison]:
+    """Compare the parts of one year's cohort."""
+    total = sum(offenders for offenders, _ in published.BY_OFFENCE.values())
+    by_offence = tally["offence"][year]
+    people = int(by_offence[:, 0].sum())
+    lines = []
+    for position, kind in enumerate(KINDS):
+        offenders, rate = published.BY_OFFENCE[kind]
+        share = 100.0 * offenders / total
+        cell = by_offence[position]
+        lines += [
+            Comparison(
+                f"{kind}, share of the cohort",
+                "%",
+                share,
+                _share(int(cell[0]), people),
+                SHARE_TOLERANCE,
+                _rate_noise(share, people),
+            ),
+            _rate_line(f"{kind}, reoffended", rate, cell),
+        ]
+    age, sex = tally["age"][year], tally["sex"][year]
+    history, disposal = tally["history"][year], tally["disposal"][year]
+    lines += [
+        _rate_line("adults", published.ADULTS, age[1]),
+        _rate_line("juveniles", published.JUVENILES, age[0]),
+        _rate_line("men", published.ASSUMED_MALE, sex[1], 2.0, assumed=True),
+        _rate_line("women", published.ASSUMED_FEMALE, sex[0], 2.0, assumed=True),
+        _rate_line("no previous offences", published.NO_PREVIOUS_OFFENCES, history[0]),
+        _rate_line("11 or more previous offences", published.ELEVEN_PREVIOUS_OFFENCES, history[4]),
+        _rate_line(
+            "adults, custody or order", published.ADULTS_CUSTODY_OR_ORDER, disposal[1:].sum(axis=0)
+        ),
+        _rate_line(
+            "adults, custody under 12 months",
+            published.CUSTODY_UNDER_12_MONTHS,
+            disposal[1:3].sum(axis=0),
+        ),
+        _rate_line("adults, custody to 6 months", published.CUSTODY_TO_6_MONTHS, disposal[1]),
+    ]
+    return lines

@@ -125,6 +125,11 @@ def short_forms(names: pa.Array) -> pa.Array:
     return _SHORT_VALUES.take(pc.index_in(names, _SHORT_KEYS))
 
 
+def short_of(name: str) -> str | None:
+    """Return the everyday short form of one name, None where it has none."""
+    return _SHORT.get(name)
+
+
 def years_of(day: Ints) -> Ints:
     """Calendar year of each day."""
     return day.astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
