@@ -14,6 +14,7 @@ from cli.check_extract import check_extract
 from cli.match import match
 from cli.power import power
 from cli.prepare import prepare
+from cli.synth import synth
 from cli.warm_up import warm_up
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app.command()(match)
 app.command()(power)
 app.command(name="check-extract")(check_extract)
 app.command()(prepare)
+app.command()(synth)
 app.command(name="warm-up")(warm_up)
 
 

@@ -34,9 +34,11 @@ ROWS_OF_A_BLOCK = BLOCK * 1024
 
 NOTICES, BREACHES = 0.05, 0.22
 """Chance that a penalty notice follows a disposal within a year, that an order is breached."""
-ADDED_BREACH, ADDED_MINOR = 0.06, 0.25
-"""Chance that a breach is dealt with beside later offences, and that a fixed penalty offence that
-is not recordable is dealt with beside a motoring offence."""
+ADDED_BREACH = 0.16
+"""Chance that a breach is dealt with beside later offences."""
+ADDED_MOTORING, ADDED_MINOR = (0.80, 0.50, 0.20), (0.34, 0.14)
+"""Chances that at least one, two, three offences that are not recordable are dealt with in court
+beside a motoring offence, and beside any other."""
 RECALLS = 0.18
 REMANDS_ALONE = 0.01
 _REPRIMANDS_UNTIL = int(np.datetime64("2013-04-08").astype(np.int64))
@@ -59,7 +61,7 @@ class Disposals(NamedTuple):
     source : row of the career, -1 for what is no event of a career
     code : position in ``CODES`` of the principal offence where ``source`` is -1, else -1
     notice : bool, whether a penalty notice
-    breach, minor : offences added that are never reoffences, 0 or 1
+    breach, minor : numbers of offences added that are never reoffences
     number : disposal_id
     """
 
@@ -125,6 +127,11 @@ def make_disposals(people: People, careers: Careers, seed: int, last_day: int) -
     u = row_uniforms(people, person, seed, 3, 1)
     none = np.zeros(len(person), dtype=np.int64)
     motoring = kind == KINDS.index("summary motoring")
+    minor = np.where(
+        motoring,
+        sum((u[1] < chance).astype(np.int64) for chance in ADDED_MOTORING),
+        sum((u[1] < chance).astype(np.int64) for chance in ADDED_MINOR),
+    )
     own = Disposals(
         person,
         day,
@@ -140,7 +147,7 @@ def make_disposals(people: People, careers: Careers, seed: int, last_day: int) -
         none - 1,
         none > 0,
         ((before > 0) & (u[0] < ADDED_BREACH)).astype(np.int64),
-        (motoring & (u[1] < ADDED_MINOR)).astype(np.int64),
+        np.where(outcome == CAUTION, 0, minor),
         none,
     )
     # the person's next event, which what follows must not overtake: nobody breaches an order

@@ -71,7 +71,12 @@ class Comparison(NamedTuple):
     @property
     def within(self) -> bool:
         """Whether the gap is inside the tolerance, widened by three standard errors."""
-        return abs(self.synthetic - self.published) <= self.tolerance + 3.0 * self.noise
+        return self.gap <= self.tolerance + 3.0 * self.noise
+
+    @property
+    def gap(self) -> float:
+        """Absolute difference of the two figures."""
+        return abs(self.synthetic - self.published)
 
 
 def empty_tally() -> Tally:

@@ -217,6 +217,15 @@ def synthesise(
     return Nation(rows, effects, calibration, plan.extract_date)
 
 
+def planned(
+    people: int, *, seed: int = 0, years: tuple[int, int] = YEARS
+) -> tuple[tuple[str, int, bool], ...]:
+    """Return name and size of each submission, and whether so many people allow it."""
+    _check(Plan(people, seed, years))
+    made = set(possible(INTERVENTIONS, people))
+    return tuple((one.name, one.size, i in made) for i, one in enumerate(INTERVENTIONS))
+
+
 def _check(plan: Plan) -> None:
     """Refuse numbers out of range."""
     if not 1 <= plan.people <= MOST_PEOPLE:

@@ -15,17 +15,17 @@ _EPOCH = dt.date(1970, 1, 1)
 _KEYS = "qwertyuiopasdfghjklzxcvbnm"
 
 PROBLEMS = (
-    ("nickname", 0.075),
-    ("typing error in the forename", 0.025),
-    ("typing error in the surname", 0.035),
-    ("middle name used", 0.015),
-    ("names swapped", 0.02),
-    ("other surname used", 0.05),
-    ("half of a double surname", 0.02),
-    ("day and month swapped", 0.022),
-    ("date of birth mistyped", 0.025),
-    ("date of birth missing", 0.012),
-    ("punctuation", 0.03),
+    ("nickname", 0.105),
+    ("typing error in the forename", 0.035),
+    ("typing error in the surname", 0.049),
+    ("middle name used", 0.021),
+    ("names swapped", 0.028),
+    ("other surname used", 0.070),
+    ("half of a double surname", 0.028),
+    ("day and month swapped", 0.031),
+    ("date of birth mistyped", 0.035),
+    ("date of birth missing", 0.017),
+    ("punctuation", 0.042),
 )
 """Chance of each problem, drawn one by one; some need what a person may not have."""
 
