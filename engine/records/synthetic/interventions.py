@@ -36,6 +36,11 @@ from kernels.elementary import exponential, logarithm
 LARGEST_SHARE = 0.05
 """A submission larger than this share of the people is not made."""
 
+SCARCE = 2.0
+"""Eligible people for each of a cohort's, below which a cohort is not made."""
+_KEPT = 3
+"""Times its size that candidates of an intervention are kept, as others may take some first."""
+
 NONE, BENEFICIAL, ADVERSE = "none", "beneficial", "adverse"
 RANDOM, BY_NEED, CHERRY_PICKED, UNOBSERVED = "random", "by need", "cherry-picked", "unobserved"
 PRISON, COMMUNITY_SETTING = "prison", "community"
@@ -251,8 +256,7 @@ def candidates(
         waiting = np.empty(len(rows))
         logarithm(np.ascontiguousarray(u[0]), waiting)
         key = -waiting / _weights(people, careers, rows, one.selection)
-        # no cohort needs more from one block than its whole size
-        few = np.argsort(key, kind="stable")[: 2 * one.size]
+        few = np.argsort(key, kind="stable")[: _KEPT * one.size]
         pieces.append(
             Candidates(np.full(len(few), position, dtype=np.int64), key[few], unit[few], rows[few])
         )
@@ -266,29 +270,51 @@ def candidates(
 def fewest(found: Candidates) -> Candidates:
     """Return the candidates that can still be chosen: the smallest keys of each intervention.
 
-    Twice the size is kept, because another intervention may take some of the people first.
+    ``_KEPT`` times the size, because another intervention may take some of the people first.
     """
     keep = []
     for position in np.unique(found.intervention):
         rows = np.flatnonzero(found.intervention == position)
         order = np.lexsort((found.unit[rows], found.key[rows]))
-        keep.append(rows[order][: 3 * INTERVENTIONS[position].size])
+        keep.append(rows[order][: _KEPT * INTERVENTIONS[position].size])
     rows = np.concatenate(keep) if keep else np.empty(0, dtype=np.int64)
     return Candidates(found.intervention[rows], found.key[rows], found.unit[rows], found.row[rows])
 
 
-def choose(found: Candidates, interventions: tuple[Intervention, ...]) -> Candidates:
-    """Return who is treated, each person by one intervention at most, small cohorts first."""
+def choose(found: Candidates, wanted: list[int]) -> tuple[Candidates, list[int]]:
+    """Return who is treated, each person by one intervention at most, small cohorts first.
+
+    Parameters
+    ----------
+    found : Candidates
+    wanted : list of int
+        Positions of the interventions.
+
+    Returns
+    -------
+    chosen : Candidates
+    scarce : list of int
+        Positions of those with fewer than ``SCARCE`` eligible people for each they need; nobody is
+        treated there, because hardly anybody would be left to compare them with.
+    """
     taken = np.empty(0, dtype=np.uint64)
-    keep = []
-    for position in sorted(set(found.intervention.tolist())):
+    keep = [np.empty(0, dtype=np.int64)]
+    scarce = []
+    for position in wanted:
+        needed = in_records(INTERVENTIONS[position])
         rows = np.flatnonzero(found.intervention == position)
         rows = rows[np.lexsort((found.unit[rows], found.key[rows]))]
-        rows = rows[~np.isin(found.unit[rows], taken)][: in_records(interventions[position])]
-        taken = np.union1d(taken, found.unit[rows])
-        keep.append(rows)
-    rows = np.concatenate(keep) if keep else np.empty(0, dtype=np.int64)
-    return Candidates(found.intervention[rows], found.key[rows], found.unit[rows], found.row[rows])
+        rows = rows[~np.isin(found.unit[rows], taken)]
+        if len(rows) < SCARCE * needed:
+            scarce.append(position)
+            continue
+        taken = np.union1d(taken, found.unit[rows[:needed]])
+        keep.append(rows[:needed])
+    rows = np.concatenate(keep)
+    chosen = Candidates(
+        found.intervention[rows], found.key[rows], found.unit[rows], found.row[rows]
+    )
+    return chosen, scarce
 
 
 def apply_effects(

@@ -287,8 +287,10 @@ def _simulate(plan: Plan, world: World, block: int) -> tuple[People, Careers]:
     return people, simulate_careers(people, world, plan.seed, plan.last_day)
 
 
-def _select(plan: Plan, world: World, threads: int, tell: Report) -> tuple[Candidates, list[int]]:
-    """Return who is treated, and the positions of the submissions that are too large."""
+def _select(
+    plan: Plan, world: World, threads: int, tell: Report
+) -> tuple[Candidates, dict[int, str]]:
+    """Return who is treated, and why submissions, by position, are not made."""
     wanted = possible(INTERVENTIONS, plan.people)
     skipped = [i for i in range(len(INTERVENTIONS)) if i not in wanted]
 
@@ -302,7 +304,9 @@ def _select(plan: Plan, world: World, threads: int, tell: Report) -> tuple[Candi
         joined: Any = [np.concatenate(pair) for pair in zip(found, more, strict=True)]
         found = fewest(Candidates(*joined))
         tell("choose", (block + 1) / plan.blocks)
-    return choose(found, INTERVENTIONS), skipped
+    chosen, scarce = choose(found, wanted)
+    reasons = dict.fromkeys(skipped, "larger than 5 % of the people")
+    return chosen, reasons | dict.fromkeys(scarce, "too few eligible people")
 
 
 def _write_part(plan: Plan, world: World, chosen: Candidates, out: Path, number: int) -> _Part:

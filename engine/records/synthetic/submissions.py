@@ -258,7 +258,7 @@ def _difference(arms: dict[str, dict[str, Any]], measure: str) -> float | None:
     return None if first is None or second is None else first - second
 
 
-def write_truth(ordered: list[Row], skipped: list[int], folder: Path) -> dict[str, Any]:
+def write_truth(ordered: list[Row], skipped: dict[int, str], folder: Path) -> dict[str, Any]:
     """Write the truth about each row (Parquet) and each submission (JSON); return the latter."""
     numbers: dict[int, int] = {}
     columns: dict[str, list[Any]] = {name: [] for name in TRUTH_SCHEMA.names}
@@ -279,9 +279,9 @@ def write_truth(ordered: list[Row], skipped: list[int], folder: Path) -> dict[st
             {
                 "name": INTERVENTIONS[i].name,
                 "size": INTERVENTIONS[i].size,
-                "reason": "larger than 5 % of the people",
+                "reason": reason,
             }
-            for i in skipped
+            for i, reason in sorted(skipped.items())
         ],
     }
     text = json.dumps(effects, indent=1) + "\n"
