@@ -29,7 +29,6 @@ from engine.records.synthetic.analysis import (
     REGIONS,
     assessment_table,
     disposal_table,
-    make_disposals,
     offence_table,
     profile_table,
     spell_table,
@@ -44,6 +43,7 @@ from engine.records.synthetic.calibration import (
 )
 from engine.records.synthetic.careers import Careers, follow_up, simulate_careers
 from engine.records.synthetic.coefficients import SOLVED
+from engine.records.synthetic.disposal_rows import make_disposals
 from engine.records.synthetic.identities import make_identities
 from engine.records.synthetic.interventions import (
     INTERVENTIONS,
