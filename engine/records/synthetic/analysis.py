@@ -295,11 +295,11 @@ def assessment_table(people: People, rows: Disposals, seed: int, last_day: int) 
     adult = rows.proven - people.birth_day[rows.person] >= _ADULT
     wanted = (rows.outcome >= COMMUNITY) & (rows.source >= 0) & adult
     chosen = wanted & (u[0] < np.where(rank >= 7, 0.78, 0.65))
-    # a few weeks after sentence; never after the index date of those who are released
+    # before an order begins; soon after reception into prison, and anew in the year of release
     wait = (u[1] * 60).astype(np.int64)
-    date = np.where(
-        rows.leave >= 0, np.minimum(rows.proven + wait, rows.index_day), rows.proven - wait
-    )
+    inside = np.minimum(rows.proven + wait, rows.index_day)
+    inside = np.maximum(inside, rows.index_day - 330 + wait)
+    date = np.where(rows.leave >= 0, inside, rows.proven - wait)
     picked = np.flatnonzero(chosen & (date <= last_day))
     picked = picked[np.lexsort((date[picked], rows.person[picked]))]
     who = rows.person[picked]

@@ -59,9 +59,9 @@ class Intervention(NamedTuple):
     strength : float
         Chance that an event of the year is removed, or that one is added.
     selection : str
-        ``random``; ``by need``: the more OASys needs, the likelier; ``cherry-picked``: the fewer
-        previous offences, the likelier, which records show; ``unobserved``: the more motivated,
-        the likelier, which no record shows.
+        ``random``; ``by need``: the more OASys needs, the likelier; ``cherry-picked``: the older
+        and the less often in custody, the likelier, which records show; ``unobserved``: the more
+        motivated, the likelier, which no record shows.
     setting : str
         ``prison``: between reception and release; ``community``: soon after the start of an order.
     """
@@ -186,13 +186,31 @@ def eligible_rows(
     stay = index - careers.leave[rows]
     prison = inside & (outcome >= SHORT) & (outcome != LIFE) & (stay >= 42)
     order = inside & ((outcome == COMMUNITY) | (outcome == SUSPENDED))
-    # the last row of a person is followed by nobody's
-    after = rows + 1
-    same = after < len(careers.person)
-    follower = np.minimum(after, len(careers.person) - 1)
-    same &= careers.person[follower] == careers.person[rows]
-    clear = ~same | (careers.day[follower] > index + 14)
+    # the first event after the index date: rows of a person are in order of days
+    width = np.int64(1 << 20)
+    event = careers.person * width + careers.day
+    after = np.searchsorted(event, careers.person[rows] * width + index, side="right")
+    clear = np.searchsorted(event, careers.person[rows] * width + index + 14, side="right") == after
     return rows[prison], rows[order & clear]
+
+
+def earlier_custody(careers: Careers) -> Ints:
+    """Return the custodial sentences that each person had before the day of each disposal."""
+    order = np.lexsort((careers.proven, careers.person))
+    person, proven = careers.person[order], careers.proven[order]
+    custody = (careers.outcome[order] >= SHORT).astype(np.int64)
+    total = np.cumsum(custody) - custody
+    # those of the same day are not before it, those of somebody else not one's own
+    new_person = np.ones(len(person), dtype=bool)
+    new_person[1:] = person[1:] != person[:-1]
+    new_day = new_person.copy()
+    new_day[1:] |= proven[1:] != proven[:-1]
+    place = np.arange(len(person))
+    of_day = total[np.maximum.accumulate(np.where(new_day, place, 0))]
+    of_person = total[np.maximum.accumulate(np.where(new_person, place, 0))]
+    earlier = np.empty(len(person), dtype=np.int64)
+    earlier[order] = of_day - of_person
+    return earlier
 
 
 def _weights(people: People, careers: Careers, rows: Ints, selection: str) -> Floats:
@@ -201,7 +219,8 @@ def _weights(people: People, careers: Careers, rows: Ints, selection: str) -> Fl
     if selection == BY_NEED:
         score = 0.16 * (people.needs[:, person].sum(axis=0) - 7.5)
     elif selection == CHERRY_PICKED:
-        score = -0.12 * np.minimum(careers.before[rows], 15)
+        age = (careers.index_day[rows] - people.birth_day[person]) / 365.2425
+        score = 0.04 * (age - 30.0) - 0.45 * earlier_custody(careers)[rows]
     elif selection == UNOBSERVED:
         score = 0.8 * people.motivation[person]
     else:

@@ -22,6 +22,7 @@ from engine.records.synthetic.interventions import (
     Candidates,
     candidates,
     choose,
+    earlier_custody,
     eligible_rows,
     in_records,
 )
@@ -213,7 +214,7 @@ def test_each_selection_takes_whom_it_says():
     facts = {
         "by need": people.needs.sum(axis=0)[careers.person],
         "unobserved": people.motivation[careers.person],
-        "cherry-picked": -np.minimum(careers.before, 15),
+        "cherry-picked": -earlier_custody(careers),
     }
     for position, one in enumerate(INTERVENTIONS):
         mine = found.intervention == position
@@ -228,6 +229,23 @@ def test_each_selection_takes_whom_it_says():
             elif one.selection == "random":
                 # one row for each person, so prolific people weigh less than in the pool
                 assert abs(gap) < 0.6
+
+
+def test_earlier_custody_is_counted_by_the_day_of_the_sentence():
+    plan = Plan(1500, 8, (2004, 2024))
+    people = people_module.make_people(0, plan.people, plan.seed, SOLVED, plan.years)
+    careers = simulate_careers(people, build_world(SOLVED), plan.seed, plan.last_day)
+    found = earlier_custody(careers)
+    custody = [[] for _ in range(plan.people)]
+    for person, proven, leave in zip(careers.person, careers.proven, careers.leave, strict=True):
+        if leave >= 0:
+            custody[person].append(proven)
+    expected = [
+        sum(other < proven for other in custody[person])
+        for person, proven in zip(careers.person, careers.proven, strict=True)
+    ]
+    assert found.tolist() == expected
+    assert max(expected) > 3
 
 
 def test_nobody_is_treated_twice_and_scarce_cohorts_are_left_out():
