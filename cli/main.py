@@ -14,6 +14,7 @@ from cli.check_extract import check_extract
 from cli.match import match
 from cli.power import power
 from cli.prepare import prepare
+from cli.synth import synth
 from cli.warm_up import warm_up
 
 app = typer.Typer(
@@ -22,12 +23,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Documentation: docs/match.md, docs/power.md",
+    epilog="Documentation: docs/match.md, docs/power.md, docs/synthetic-nation.md",
 )
 app.command()(match)
 app.command()(power)
 app.command(name="check-extract")(check_extract)
 app.command()(prepare)
+app.command()(synth)
 app.command(name="warm-up")(warm_up)
 
 

@@ -22,6 +22,10 @@ from engine.errors import UsageError
 from engine.match import match
 from engine.matching.design import Covariate, Design
 from engine.matching.propensity import fit_propensity
+from engine.records.synthetic.careers import follow_up, simulate_careers
+from engine.records.synthetic.coefficients import SOLVED
+from engine.records.synthetic.people import make_people
+from engine.records.synthetic.world import build_world
 from kernels._jit import CACHE_FOLDER
 from kernels.columns import CodedColumns, pack_categories
 from kernels.events import KINDS, follow_up_into, history_into, latest_before_into
@@ -178,6 +182,12 @@ def compile_replicates() -> None:
         rematched_replicates(recipe, np.ones((_ROWS, 1)), draws, full=full, stop=1)
 
 
+def compile_careers() -> None:
+    """Compile the kernels of the synthetic nation."""
+    people = make_people(0, _ROWS, 0, SOLVED, (2010, 2010))
+    follow_up(simulate_careers(people, build_world(SOLVED), 0, 15_000))
+
+
 def warm_up(progress: Callable[[str, float], None] | None = None) -> None:
     """Compile every kernel into the private cache.
 
@@ -206,15 +216,16 @@ def warm_up(progress: Callable[[str, float], None] | None = None) -> None:
                 stderr=subprocess.DEVNULL,
                 cwd=_HOME,
             )
-            for part in ("compile_fits", "compile_matches", "compile_replicates")
+            for part in ("compile_fits", "compile_matches", "compile_replicates", "compile_careers")
         ]
         for done, part in enumerate(parts):
             part.wait()
-            tell((done + 1) / 4)
+            tell((done + 1) / 5)
     compile_fits()
     compile_set_sums()
     compile_events()
     compile_replicates()
+    compile_careers()
     table = _table()
     for options in _MATCHES:
         match(table, **{**_PLAIN, **options})

@@ -1,0 +1,1 @@
+"""A synthetic nation: invented people whose records behave like the published statistics."""
