@@ -10,7 +10,9 @@ from typing import Annotated
 
 import typer
 
+from cli.check import check
 from cli.match import match
+from cli.template import template
 from cli.warm_up import warm_up
 
 app = typer.Typer(
@@ -21,6 +23,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Documentation: docs/match.md",
 )
+app.command()(template)
+app.command()(check)
 app.command()(match)
 app.command(name="warm-up")(warm_up)
 

@@ -57,8 +57,9 @@ FIELDS = (
     Field(
         "first_name", "Forename", "required",
         "First name in full; an initial is seldom enough to find a person.",
-        ("firstname", "forenames", "firstnames", "givenname", "givennames", "christianname", "fname",
-         "clientforename", "clientfirstname", "forename1", "firstforename", "firstnameforename",
+        ("firstname", "forenames", "firstnames", "givenname", "givennames", "christianname",
+         "fname", "clientforename", "clientfirstname", "forename1", "firstforename",
+         "firstnameforename",
          "forenamefirstname", "participantforename", "participantfirstname", "offenderforename"),
     ),
     Field(
@@ -75,8 +76,9 @@ FIELDS = (
     Field(
         "date_of_birth", "Date of birth", "required",
         "Day, month, year: 25/12/1980. Nobody can be found without it.",
-        ("dob", "birthdate", "dateofbirth", "datebirth", "bday", "birthday", "born", "dofb", "dobirth",
-         "clientdob", "dateofbirthdob", "dobdateofbirth", "bdate", "participantdob", "offenderdob"),
+        ("dob", "birthdate", "dateofbirth", "datebirth", "bday", "birthday", "born", "dofb",
+         "dobirth", "clientdob", "dateofbirthdob", "dobdateofbirth", "bdate",
+         "participantdob", "offenderdob"),
     ),
     Field(
         "gender", "Gender", "required", "M or F, as in the national records.",
@@ -92,8 +94,9 @@ FIELDS = (
     Field(
         "prison_number", "Prison number", "strongly encouraged",
         "A letter, four digits and two letters, such as A1234BC.",
-        ("prisonno", "prisonnum", "prisonernumber", "prisonerno", "nomsnumber", "nomsno", "nomisnumber",
-         "nomisno", "noms", "nomis", "nomsid", "nomisid", "prisonid", "prisonerid", "offenderno",
+        ("prisonno", "prisonnum", "prisonernumber", "prisonerno", "nomsnumber", "nomsno",
+         "nomisnumber", "nomisno", "noms", "nomis", "nomsid", "nomisid", "prisonid", "prisonerid",
+         "offenderno",
          "offendernumber", "prisonnomisnumber", "lids", "lidsnumber"),
     ),
     Field(
@@ -160,7 +163,7 @@ FIELDS = (
     ),
     Field(
         "completed", "Completed", "optional", "Yes or No.",
-        ("completed", "completion", "completer", "completedyn", "completedprogramme", "outcome",
+        ("completed", "completion", "completer", "completedyn", "completedprogramme",
          "complete", "completionstatus", "didtheycomplete"),
     ),
 )  # fmt: skip
@@ -188,7 +191,7 @@ WHOLE_NAMES = frozenset(
 )
 """Headers of a column that holds forename and surname together."""
 
-_BRACKETS = re.compile(r"[(\[][^()\[\]]{0,100}[)\]]")
+_BRACKETS = re.compile(r"[(\[][^()\[\]]{0,100}[)\]]|\bDD\W?MM\W?(YYYY|YY)\b", re.IGNORECASE)
 
 
 def folded(header: str) -> str:

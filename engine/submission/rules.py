@@ -40,11 +40,14 @@ class Problem:
         Name of the field; the letter of the column where the header is not known; None for all.
     rule : str
         Key of :data:`RULES`.
+    detail : str
+        What the rule's text cannot know, such as the kind of the file; never from its content.
     """
 
     row: int | None
     column: str | None
     rule: str
+    detail: str = ""
 
     @property
     def severity(self) -> Severity:
@@ -54,7 +57,7 @@ class Problem:
     @property
     def found(self) -> str:
         """What was found, in words."""
-        return RULES[self.rule].found
+        return f"{RULES[self.rule].found} {self.detail}".rstrip()
 
     @property
     def repair(self) -> str:
@@ -331,11 +334,6 @@ RULES: dict[str, Rule] = {
         "The column is not needed and has too many values for sub-groups; it is not used.",
         "Delete it: send no more about people than is needed.",
     ),
-    "description_missing": Rule(
-        "warning",
-        "The description of the service is missing.",
-        "Fill the sheet 'Description' of the template, or name a workbook with --description.",
-    ),
     "description_incomplete": Rule(
         "warning",
         "A question on the sheet 'Description' has no answer.",
@@ -348,6 +346,11 @@ RULES: dict[str, Rule] = {
         "Write to the data lab before you send the file; they will tell you what they need.",
     ),
     # good to know
+    "description_missing": Rule(
+        "note",
+        "The description of the service is not in the file; the report will need it.",
+        "Fill the sheet 'Description' of the template, or name a workbook with --description.",
+    ),
     "excel_serial": Rule(
         "note", "Dates are numbers of a spreadsheet; they were read as dates.", "Nothing."
     ),

@@ -10,8 +10,8 @@ GENDERS = {
     "M": ("m", "male", "males", "man", "men", "boy", "1"),
     "F": ("f", "female", "females", "woman", "women", "girl", "2"),
     "unknown": (
-        "u", "unk", "unknown", "notknown", "notspecified", "notstated", "notrecorded", "indeterminate",
-        "i", "refused", "prefernottosay", "ns", "nk", "0", "9",
+        "u", "unk", "unknown", "notknown", "notspecified", "notstated", "notrecorded",
+        "indeterminate", "i", "refused", "prefernottosay", "ns", "nk", "0", "9",
     ),
     "other": (
         "x", "o", "other", "nonbinary", "nb", "trans", "transgender", "transman", "transwoman",
