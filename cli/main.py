@@ -11,7 +11,10 @@ from typing import Annotated
 import typer
 
 from cli.check import check
+from cli.check_extract import check_extract
 from cli.match import match
+from cli.power import power
+from cli.prepare import prepare
 from cli.template import template
 from cli.warm_up import warm_up
 
@@ -21,11 +24,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Documentation: docs/match.md",
+    epilog="Documentation: docs/match.md, docs/power.md",
 )
 app.command()(template)
 app.command()(check)
 app.command()(match)
+app.command()(power)
+app.command(name="check-extract")(check_extract)
+app.command()(prepare)
 app.command(name="warm-up")(warm_up)
 
 

@@ -244,12 +244,39 @@ def match(
         ),
     ] = None,
     interval: Annotated[
-        str, typer.Option(help="How intervals are made.", rich_help_panel=RESULTS)
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="auto lets the design of the match decide; others: docs/intervals.md.",
+            rich_help_panel=RESULTS,
+        ),
     ] = "auto",
     replicates: Annotated[
         int,
-        typer.Option(metavar="N", min=0, help="Replicates of resampling.", rich_help_panel=RESULTS),
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Replicates of resampling, beside the interval of the design.",
+            rich_help_panel=RESULTS,
+        ),
     ] = 0,
+    placebo: Annotated[
+        Names,
+        typer.Option(
+            metavar="COL:TYPE",
+            help="Something known before taking part, on which there can be no effect. Repeatable.",
+            rich_help_panel=RESULTS,
+        ),
+    ] = None,
+    orders: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Matches in other orders, to see how far the estimate moves; 20 in small tables.",
+            rich_help_panel=RESULTS,
+        ),
+    ] = None,
     path: Annotated[
         bool,
         typer.Option(
@@ -351,6 +378,8 @@ def match(
         "outcome": tuple(outcome or ()),
         "interval": interval,
         "replicates": replicates,
+        "placebo": tuple(placebo or ()),
+        "orders": orders,
         "keep_share": keep_share,
         "path": path,
         "squares": squares,

@@ -6,7 +6,7 @@ the outcomes and estimate. Nobody can choose a match by the effect it gives.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +15,16 @@ from typing import Any
 import numba
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from engine.effects.estimates import Estimate, estimate_outcome
+from engine.effects.cautions import support_cautions
+from engine.effects.choice import parse_interval
+from engine.effects.opened import Asked, estimate_effects
 from engine.effects.outcome import Outcome, parse_outcomes, read_outcome
 from engine.errors import UsageError
 from engine.matching.balance import assess_balance
 from engine.matching.options import MatchOptions, check_options
-from engine.matching.rows import Rows, read_rows
+from engine.matching.rows import read_rows
 from engine.matching.score_balance import assess_score
 from engine.matching.scoring import Scoring, score_rows
 from engine.matching.search import explore
@@ -31,8 +34,8 @@ from engine.matching.unmatched import profile_unmatched
 from engine.release.content import array_digest, content_digest
 from engine.release.folder import check_folder
 from engine.release.manifest import InputFacts, RunFacts
-from engine.release.pack import write_match
-from engine.release.results import assemble_results, match_tables
+from engine.release.pack import output_folder, stage_balance, write_match
+from engine.release.results import assemble_results, balance_results, match_tables
 from engine.release.tables import balance_table
 from engine.tables import TableSource, near_names, open_table, require_column
 
@@ -116,6 +119,8 @@ def match(
     outcome: str | tuple[str, ...] | list[str] = (),
     interval: str = "auto",
     replicates: int = 0,
+    placebo: str | tuple[str, ...] | list[str] = (),
+    orders: int | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
     **options: Any,
@@ -128,10 +133,16 @@ def match(
         csv, Parquet, Arrow or Feather file, or a table of pandas, polars, pyarrow or DuckDB.
     outcome : str or sequence of str
         ``COLUMN:binary``, ``COLUMN:count`` or ``COLUMN:time``; opened after the balance is settled.
-    interval : {'auto'}
-        How intervals are made.
+    interval : str
+        ``auto`` lets the design of the match decide; see docs/intervals.md for the others. One
+        that is wrong for the match is refused with the reason.
     replicates : int
-        Replicates of resampling; must be 0 until resampling is part of the product.
+        Replicates of resampling beside the interval of the design; 0 for none.
+    placebo : str or sequence of str
+        Columns like ``outcome`` that were known before anybody took part: the match must find no
+        effect on them.
+    orders : int, optional
+        Matches in other orders for the instability band; by default 20 for up to 100,000 rows.
     out : path, optional
         Folder for the files of the match.
     progress : callable, optional
@@ -159,14 +170,20 @@ def match(
     """
     started = datetime.now(UTC)
     checked = _checked(options)
-    outcomes = parse_outcomes(outcome)
-    _check_interval(interval, replicates)
+    asked = Asked(
+        parse_outcomes(outcome),
+        parse_outcomes(placebo),
+        parse_interval(interval, replicates),
+        replicates,
+        orders,
+    )
+    _check_placebos(asked.placebos, checked)
     if out is not None:
         check_folder(out)
     stages = _Stages(progress)
     with stages.stage("read") as tell:
         source = open_table(table)
-        _require_columns(source, checked, outcomes)
+        _require_columns(source, checked, (*asked.outcomes, *asked.placebos))
         rows = read_rows(source, checked, tell)
     with stages.stage("score"):
         scoring = score_rows(rows, checked)
@@ -188,40 +205,48 @@ def match(
     if checked.path:
         with stages.stage("path") as tell:
             path = explore(rows, scoring, checked, balance, tell)
-    with stages.stage("estimate"):
-        estimates, seen = _estimates(source, outcomes, rows, sample)
-    warnings = [*source.notes, *scoring.warnings, *_match_warnings(matched, scoring, checked)]
-    results = assemble_results(
-        rows,
-        checked,
-        scoring,
-        matched,
-        balance,
-        score_balance,
-        unmatched,
-        path,
-        estimates,
-        warnings,
-    )
-    tables = match_tables(rows, checked, scoring, matched, sample)
-    if out is not None:
-        inputs = [
-            InputFacts(
-                "table", source.name, source.sha256(), source.bytes,
-                source.n_rows, len(source.columns),
-            )
-        ]  # fmt: skip
-        plan = {
-            **checked.as_given(),
-            "outcome": [f"{one.column}:{one.type}" for one in outcomes],
-            "interval": interval,
-            "replicates": replicates,
-        }
-        threads = numba.get_num_threads()
-        with stages.stage("digest"):
-            content = content_digest(rows, seen, source.notes, threads=threads)
-        facts = RunFacts(plan, inputs, content, started, stages.seconds, threads)
-        write_match(out, results, tables, facts, progress=progress)
+    with ExitStack() as stack:
+        held = None
+        if out is not None:
+            held = stack.enter_context(output_folder(out))
+            stage_balance(held, balance_results(balance))
+        # From here on outcomes may be read: the balance is settled, and on disk where it is wanted.
+        seen: list[str] = []
+
+        def read(outcome: Outcome) -> NDArray[np.float64]:
+            values = read_outcome(source, outcome, rows.identity)
+            seen.append(array_digest(values))
+            return values
+
+        with stages.stage("estimate") as tell:
+            effects = estimate_effects(asked, read, rows, scoring, matched, checked, tell)
+        warnings = [
+            *source.notes,
+            *scoring.warnings,
+            *_match_warnings(matched, scoring, checked),
+            *(() if effects.support is None else support_cautions(effects.support)),
+        ]
+        results = assemble_results(
+            rows,
+            checked,
+            scoring,
+            matched,
+            balance,
+            score_balance,
+            unmatched,
+            path,
+            effects,
+            warnings,
+        )
+        tables = match_tables(rows, checked, scoring, matched, sample)
+        if held is not None:
+            threads = numba.get_num_threads()
+            with stages.stage("digest"):
+                content = content_digest(rows, seen, source.notes, threads=threads)
+            plan = {**checked.as_given(), **asked.as_given()}
+            inputs = [_input_facts(source)]
+            facts = RunFacts(plan, inputs, content, started, stages.seconds, threads)
+            write_match(held, results, tables, facts, progress=progress)
     return MatchResult(
         results,
         tables["pairs"],
@@ -229,6 +254,12 @@ def match(
         tables["weights"],
         tables["scores"],
         balance_table(results),
+    )
+
+
+def _input_facts(source: TableSource) -> InputFacts:
+    return InputFacts(
+        "table", source.name, source.sha256(), source.bytes, source.n_rows, len(source.columns)
     )
 
 
@@ -247,19 +278,15 @@ def _checked(options: dict[str, Any]) -> MatchOptions:
     return check_options(**options)
 
 
-def _check_interval(interval: str, replicates: int) -> None:
-    if interval != "auto":
-        raise UsageError(
-            "that interval is not known",
-            rule="--interval is auto",
-            repair="Leave out --interval",
-        )
-    if replicates != 0:
-        raise UsageError(
-            "resampling is not part of this version",
-            rule="--replicates is 0",
-            repair="Leave out --replicates",
-        )
+def _check_placebos(placebos: tuple[Outcome, ...], options: MatchOptions) -> None:
+    matched_on = {*options.covariates, *options.exact}
+    for placebo in placebos:
+        if placebo.column in matched_on:
+            raise UsageError(
+                f"the placebo outcome '{placebo.column}' is a column that the match is made on",
+                rule="balance on a covariate is what the match made, not what it proves",
+                repair="Name something known before taking part that is not a covariate",
+            )
 
 
 def _require_columns(
@@ -282,18 +309,6 @@ def _require_columns(
         for name in names:
             if name is not None:
                 require_column(source, name, role)
-
-
-def _estimates(
-    source: TableSource, outcomes: tuple[Outcome, ...], rows: Rows, sample: Sample
-) -> tuple[list[Estimate], list[str]]:
-    """Estimate each outcome; also the digest of each, so that no two are held at once."""
-    estimates, digests = [], []
-    for outcome in outcomes:
-        values = read_outcome(source, outcome, rows.identity)
-        estimates.append(estimate_outcome(outcome, values, sample))
-        digests.append(array_digest(values))
-    return estimates, digests
 
 
 def _match_warnings(matched: Match, scoring: Scoring, options: MatchOptions) -> list[str]:

@@ -1,8 +1,8 @@
-"""A first estimate: weighted difference in means with Welch's interval.
+"""Welch's interval: the match taken for two independent samples.
 
-The interval that published Justice Data Lab figures are consistent with: two means, two variances,
-Welch's degrees of freedom, the comparison group counted by its effective size. It treats the match
-as two independent samples, so it is marked as not based on the design of the match.
+The interval that published Justice Data Lab figures are consistent with. It knows nothing of the
+match, so it stands beside the design-based one for comparison, and is the main one only where it is
+asked for.
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.effects.intervals import Interval, no_interval, satterthwaite, wald
 from kernels.blocks import total, total_product
 
 OutcomeType = Literal["binary", "count", "time"]
-INTERVAL_METHOD = "welch-kish (not design-based)"
 
 
 @dataclass(frozen=True)
@@ -24,36 +24,22 @@ class Group:
     Attributes
     ----------
     mean : float
-    variance : float
-        sum w (y - mean)^2 / sum w * n / (n - 1) with n the effective size.
+    spread : float
+        sum w (y - mean)^2 / sum w.
     n : int
         Rows of positive weight.
     effective : float
-        (sum w)^2 / sum w^2.
+        (sum w)^2 / sum w^2, Kish's effective size.
     """
 
     mean: float
-    variance: float
+    spread: float
     n: int
     effective: float
 
 
-@dataclass(frozen=True)
-class Difference:
-    """Difference of two means with its interval; nan where not defined."""
-
-    treated: Group
-    comparison: Group
-    difference: float
-    standard_error: float
-    degrees_of_freedom: float
-    ci_low: float
-    ci_high: float
-    p_value: float
-
-
 def describe_group(values: NDArray[np.float64], weights: NDArray[np.float64]) -> Group:
-    """Return the weighted mean, variance and effective size of a group.
+    """Return the weighted mean, spread and effective size of a group.
 
     Parameters
     ----------
@@ -69,61 +55,45 @@ def describe_group(values: NDArray[np.float64], weights: NDArray[np.float64]) ->
     if len(values) == 0:
         return Group(float("nan"), float("nan"), 0, 0.0)
     mass = float(total(weights))
-    effective = mass * mass / float(total_product(weights, weights))
     mean = float(total_product(values, weights)) / mass
     deviation = values - mean
     spread = float(total_product(deviation * deviation, weights)) / mass
-    variance = spread * effective / (effective - 1.0) if effective > 1.0 else float("nan")
-    return Group(mean, variance, len(values), effective)
+    effective = mass * mass / float(total_product(weights, weights))
+    return Group(mean, spread, len(values), effective)
 
 
-def welch_difference(treated: Group, comparison: Group, level: float = 0.95) -> Difference:
+def welch_interval(
+    treated: Group, comparison: Group, method: str, *, raw: bool, level: float = 0.95
+) -> Interval:
     """Return treated minus comparison with Welch's t interval.
 
     Parameters
     ----------
     treated, comparison : Group
+    method : str
+        Name to report.
+    raw : bool
+        Count rows, as the published tables do, and not effective sizes.
     level : float
-        Confidence level in (0, 1).
+        In (0, 1).
 
     Returns
     -------
-    Difference
+    Interval
 
     Notes
     -----
-    SE^2 = s_T^2 / n_T + s_C^2 / n_C with effective sizes; degrees of freedom by Satterthwaite;
-    two-sided p-value from the same t distribution.
-    """
-    from scipy.special import stdtr, stdtrit  # noqa: PLC0415 - 0.1 s, only where an outcome is asked
+    SE^2 = s_T^2 / n_T + s_C^2 / n_C with s^2 = spread n / (n - 1); degrees of freedom by
+    Satterthwaite.
 
+    References
+    ----------
+    Welch (1947), Biometrika 34, 28-35; Kish (1965), Survey Sampling, section 11.7.
+    """
     difference = treated.mean - comparison.mean
-    parts = (
-        treated.variance / treated.effective if treated.effective > 0 else float("nan"),
-        comparison.variance / comparison.effective if comparison.effective > 0 else float("nan"),
-    )
-    variance = parts[0] + parts[1]
-    if not variance > 0.0:
-        nan = float("nan")
-        return Difference(treated, comparison, difference, nan, nan, nan, nan, nan)
-    error = float(np.sqrt(variance))
-    freedom = (
-        variance
-        * variance
-        / (
-            parts[0] * parts[0] / (treated.effective - 1.0)
-            + parts[1] * parts[1] / (comparison.effective - 1.0)
-        )
-    )
-    half = float(stdtrit(freedom, 0.5 + level / 2.0)) * error
-    p_value = 2.0 * float(stdtr(freedom, -abs(difference) / error))
-    return Difference(
-        treated,
-        comparison,
-        difference,
-        error,
-        freedom,
-        difference - half,
-        difference + half,
-        p_value,
-    )
+    sizes = [float(g.n) if raw else g.effective for g in (treated, comparison)]
+    if min(sizes) <= 1.0:
+        return no_interval(method, difference, level)
+    parts = [g.spread / (n - 1.0) for g, n in zip((treated, comparison), sizes, strict=True)]
+    freedom = satterthwaite(parts[0], parts[1], sizes[0] - 1.0, sizes[1] - 1.0)
+    return wald(method, difference, parts[0] + parts[1], freedom, level)

@@ -17,7 +17,13 @@ from engine.columns import count_missing, missing_rows, row_numbers
 from engine.errors import InputError
 from engine.tables import TableSource, column
 from kernels.ordering import order_by_key
-from kernels.philox import STAGE_IDENTITY, STAGE_MATCHING_ORDER, hash_texts_into, keys_into
+from kernels.philox import (
+    STAGE_IDENTITY,
+    STAGE_INSTABILITY,
+    STAGE_MATCHING_ORDER,
+    hash_texts_into,
+    keys_into,
+)
 
 _LOW_WORD = (1 << 64) - 1
 
@@ -66,6 +72,10 @@ class Identity:
     def matching_keys(self) -> NDArray[np.uint64]:
         """Return the random key that orders rows for ``--order random``, uint64, shape (n,)."""
         return _keys(self.unit, STAGE_MATCHING_ORDER, self.seed)
+
+    def instability_keys(self, number: int) -> NDArray[np.uint64]:
+        """Return the random key of each row in one more order, uint64, shape (n,)."""
+        return _keys(self.unit, STAGE_INSTABILITY + number, self.seed)
 
 
 def identify(source: TableSource, id_column: str | None, seed: int) -> Identity:

@@ -72,12 +72,35 @@ class Separation:
 
 
 @dataclass(frozen=True)
+class FittedColumns:
+    """What the score was fitted with, for the effect of having estimated it.
+
+    Attributes
+    ----------
+    columns : CodedColumns
+        Numbers centred and scaled.
+    information : float64, shape (p, p)
+        Penalised for ridge; at the estimate, on the scaled columns.
+    active : bool, shape (p,)
+        Columns that got a coefficient.
+    beta : float64, shape (p,)
+        On the scaled columns.
+    """
+
+    columns: CodedColumns
+    information: NDArray[np.float64]
+    active: NDArray[np.bool_]
+    beta: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
 class PropensityModel:
     """A fitted propensity model.
 
     Attributes
     ----------
     terms : tuple of Term
+    fitted : FittedColumns
     logit : float64, shape (n,)
         Linear predictor of every row, -inf for rows left out.
     left_out : bool, shape (n,)
@@ -99,6 +122,7 @@ class PropensityModel:
     """
 
     terms: tuple[Term, ...]
+    fitted: FittedColumns
     logit: NDArray[np.float64]
     left_out: NDArray[np.bool_]
     method: str
@@ -246,6 +270,7 @@ def fit_propensity(
         )
     return PropensityModel(
         _terms(columns, fitted, names, active),
+        FittedColumns(columns, fitted.information, active, fitted.beta),
         np.where(left_out, -np.inf, fitted.eta) if left_out.any() else fitted.eta,
         left_out,
         name_of_method,

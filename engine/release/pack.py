@@ -1,8 +1,9 @@
 """Write the whole output of a match: every file staged first, then put in place, manifest last."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,20 +30,83 @@ TABLES = ("pairs", "windows", "weights", "scores")
 Progress = Callable[[str, float], None]
 
 
+@dataclass(frozen=True)
+class HeldFolder:
+    """An output folder that this run alone writes to, and what is staged in it.
+
+    Attributes
+    ----------
+    path : Path
+    staged : list of Staged
+        Files under temporary names, in the order in which they will appear.
+    """
+
+    path: Path
+    staged: list[Staged]
+
+
+@contextmanager
+def output_folder(path: Path | str) -> Iterator[HeldFolder]:
+    """Hold the output folder of a match; what is staged and not published is removed.
+
+    Parameters
+    ----------
+    path : path
+        Folder: absent, empty, or an earlier output of ours, which is replaced.
+
+    Yields
+    ------
+    HeldFolder
+
+    Raises
+    ------
+    AccessError, CannotCreateError
+        The folder may not be written to, or holds something else.
+    BusyError
+        Another run is writing there.
+    StorageError
+        The disk is failing.
+    """
+    is_new = not Path(path).exists()
+    folder = prepare_folder(path)
+    with locked(folder):
+        held = HeldFolder(folder, [])
+        try:
+            yield held
+        except BaseException:
+            discard(folder, held.staged)
+            if is_new:
+                with suppress(OSError):  # not empty: somebody else put something there
+                    folder.rmdir()
+            raise
+
+
+def stage_balance(held: HeldFolder, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the balance of a match to the disk, before any outcome is opened.
+
+    Parameters
+    ----------
+    held : HeldFolder
+    rows : sequence of mapping
+        ``balance`` of the results. The file that is published in the end is the one written here.
+    """
+    held.staged.append(stage_csv(held.path, "balance.csv", balance_table({"balance": rows})))
+
+
 def write_match(
-    path: Path | str,
+    held: HeldFolder,
     results: Mapping[str, Any],
     tables: Mapping[str, pa.Table | None],
     facts: RunFacts,
     *,
     progress: Progress | None = None,
 ) -> tuple[FileRecord, ...]:
-    """Write everything that `match --out` promises into one private folder.
+    """Write everything that `match --out` promises beside the balance, and publish it.
 
     Parameters
     ----------
-    path : path
-        Folder: absent, empty, or an earlier output of ours, which is replaced.
+    held : HeldFolder
+        With the balance staged.
     results : mapping
         The results; written as results.json, drawn and told in report.html.
     tables : mapping of str to pyarrow.Table or None
@@ -60,51 +124,41 @@ def write_match(
 
     Raises
     ------
-    AccessError, CannotCreateError
-        The folder may not be written to, or holds something else.
-    BusyError
-        Another run is writing there.
     StorageError
         The disk is full or failing. What was there before stays whole; no partial file is left.
     """
-    folder = prepare_folder(path)
+    folder, staged = held.path, held.staged
     began = time.perf_counter()
     code = code_sha256()
     cited = content_id(facts.options, facts.content, code)
-    with locked(folder):
-        staged: list[Staged] = []
-        try:
-            steps = 6 + sum(1 for name in TABLES if tables.get(name) is not None)
-            for one in _stage_all(folder, results, tables, cited):
-                staged.append(one)
-                if progress is not None:
-                    progress("write", len(staged) / steps)
-            records = tuple(one.record for one in staged)
-            unfinished = stage_json(
-                folder, MANIFEST, build_manifest("match", facts, records, code=code, ended=None)
-            )
-            staged.insert(0, unfinished)
-            seconds = {**facts.stages, "write": round(time.perf_counter() - began, 3)}
-            ended = datetime.now(UTC)
-            whole = replace(facts, stages=seconds)
-            staged.append(
-                stage_json(
-                    folder,
-                    MANIFEST,
-                    build_manifest("match", whole, records, code=code, ended=ended),
-                )
-            )
-        except BaseException:
-            discard(folder, staged)
-            raise
-        written = {record.name for record in records} | {MANIFEST}
-        publish(folder, staged, stale=_stale(folder, written))
+    steps = 6 + sum(1 for name in TABLES if tables.get(name) is not None)
+    for one in _stage_rest(folder, results, tables, cited):
+        staged.append(one)
+        if progress is not None:
+            progress("write", len(staged) / steps)
+    records = tuple(one.record for one in staged)
+    staged.insert(
+        0,
+        stage_json(
+            folder, MANIFEST, build_manifest("match", facts, records, code=code, ended=None)
+        ),
+    )
+    seconds = {**facts.stages, "write": round(time.perf_counter() - began, 3)}
+    whole = replace(facts, stages=seconds)
+    ended = datetime.now(UTC)
+    staged.append(
+        stage_json(
+            folder, MANIFEST, build_manifest("match", whole, records, code=code, ended=ended)
+        )
+    )
+    written = {record.name for record in records} | {MANIFEST}
+    publish(folder, staged, stale=_stale(folder, written))
     if progress is not None:
         progress("write", 1.0)
     return records
 
 
-def _stage_all(
+def _stage_rest(
     folder: Path,
     results: Mapping[str, Any],
     tables: Mapping[str, pa.Table | None],
@@ -116,7 +170,6 @@ def _stage_all(
         table = tables.get(name)
         if table is not None:
             yield stage_parquet(folder, f"{name}.parquet", table)
-    yield stage_csv(folder, "balance.csv", balance_table(results))
     from engine.release.charts import draw, love_plot, overlap_plot  # noqa: PLC0415 - see below
     from engine.release.pages import match_page  # noqa: PLC0415 - a run without --out draws nothing
 

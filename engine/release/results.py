@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from engine.buffers import text_array, to_arrow
 from engine.effects.estimates import Estimate
-from engine.effects.welch import INTERVAL_METHOD
+from engine.effects.intervals import Interval
+from engine.effects.opened import Effects
 from engine.matching.balance import (
     CLOSE,
     FAIR,
@@ -30,19 +31,16 @@ from engine.matching.search import PathPoint
 from engine.matching.selection import Match, partners_in_windows
 from engine.matching.terms import Sample
 from engine.matching.unmatched import UnmatchedRow
+from engine.release.plain import number, plain
+from engine.release.resampled import resampled_results
+from engine.release.sensitivity import headline_sensitivity, sensitivity_results
 
 _P_VALUE_DIGITS = 12
 
 
-def _number(value: float) -> float | None:
-    """A finite number, or None."""
-    value = float(value)
-    return value if np.isfinite(value) else None
-
-
 def _p_value(value: float) -> float | None:
     """A p-value to 12 significant digits: its last bits hang on the system's mathematics."""
-    return _number(float(f"{value:.{_P_VALUE_DIGITS}g}")) if np.isfinite(value) else None
+    return number(float(f"{value:.{_P_VALUE_DIGITS}g}")) if np.isfinite(value) else None
 
 
 def estimand_label(match: Match, scoring: Scoring, options: MatchOptions) -> str:
@@ -61,14 +59,14 @@ def assemble_results(
     score_balance: ScoreBalance,
     unmatched: Sequence[UnmatchedRow],
     path: Sequence[PathPoint] | None,
-    estimates: Sequence[Estimate],
+    effects: Effects,
     warnings: Sequence[str],
 ) -> dict[str, Any]:
     """Return everything that results.json holds.
 
     Parameters
     ----------
-    rows, options, scoring, match, balance, score_balance, unmatched, path, estimates
+    rows, options, scoring, match, balance, score_balance, unmatched, path, effects
         Results of the rooms before.
     warnings : sequence of str
         What the reader should know.
@@ -85,7 +83,7 @@ def assemble_results(
         "design": _design(options, scoring, rows, label),
         "counts": _counts(rows, options, scoring, match),
         "propensity": None if scoring.model is None else _propensity(scoring.model),
-        "balance": [_balance_row(row) for row in balance],
+        "balance": balance_results(balance),
         "balance_summary": _balance_summary(options, balance, score_balance),
         "overlap": {
             "edges": [float(value) for value in score_balance.edges],
@@ -94,18 +92,20 @@ def assemble_results(
             "comparison_after": [float(value) for value in score_balance.comparison_after],
         },
         "unmatched": _unmatched(match, scoring, unmatched),
-        "estimates": [_estimate(estimate, label) for estimate in estimates],
-        "path": None if path is None else [_plain(asdict(point)) for point in path],
+        "estimates": [
+            _estimate(estimate, label)
+            | {"sensitivity": sensitivity_results(own), "resampled": resampled_results(replicates)}
+            for estimate, own, replicates in zip(
+                effects.estimates, effects.sensitivity, effects.resampled, strict=True
+            )
+        ],
+        "placebos": [plain(asdict(placebo)) for placebo in effects.placebos],
+        "support": None if effects.support is None else plain(asdict(effects.support)),
+        "path": None if path is None else [plain(asdict(point)) for point in path],
         "keep_share": _keep_share(options, scoring, match),
-        "sensitivity": None,
+        "sensitivity": headline_sensitivity(effects.sensitivity),
         "certificate": asdict(match.certificate) | {"checks": _checks(match)},
         "warnings": list(warnings),
-    }
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: _number(value) if isinstance(value, float) else value for key, value in values.items()
     }
 
 
@@ -121,8 +121,8 @@ def _design(options: MatchOptions, scoring: Scoring, rows: Rows, label: str) -> 
             if options.caliper is not None
             else f"smallest that keeps {options.keep_share:g}",
             "scale": options.caliper.scale if options.caliper is not None else "logit",
-            "width_logit": _number(scoring.width_logit),
-            "widest_probability_gap": _number(scoring.widest_gap),
+            "width_logit": number(scoring.width_logit),
+            "widest_probability_gap": number(scoring.widest_gap),
         }
     without = not options.replace
     return {
@@ -134,7 +134,7 @@ def _design(options: MatchOptions, scoring: Scoring, rows: Rows, label: str) -> 
         "anti_exact": list(options.anti_exact),
         "caliper": caliper,
         "covariate_calipers": [
-            {"column": limit.column, "given": limit.given, "width": _number(width)}
+            {"column": limit.column, "given": limit.given, "width": number(width)}
             for limit, width in zip(options.covariate_caliper, rows.width, strict=True)
         ],
         "mahalanobis": list(options.mahalanobis),
@@ -180,7 +180,7 @@ def _counts(rows: Rows, options: MatchOptions, scoring: Scoring, match: Match) -
         "no_partner": int(np.count_nonzero(focal & eligible & ~match.matched)),
         "not_chosen": int(np.count_nonzero(~focal & eligible)) - len(partners),
         "comparison_used": len(partners),
-        "effective_comparison": _number(effective_size(partners)),
+        "effective_comparison": number(effective_size(partners)),
         "maximum_matchable": match.maximum_matchable,
         "pairs": match.n_pairs,
     }
@@ -191,27 +191,28 @@ def _propensity(model: PropensityModel) -> dict[str, Any]:
         "terms": [
             {
                 "name": term.name,
-                "coefficient": _number(term.coefficient),
-                "standard_error": _number(term.standard_error),
+                "coefficient": number(term.coefficient),
+                "standard_error": number(term.standard_error),
             }
             for term in model.terms
         ],
         "iterations": model.iterations,
         "converged": model.converged,
-        "deviance": _number(model.deviance),
-        "null_deviance": _number(model.null_deviance),
-        "scaled_gradient": _number(model.scaled_gradient),
-        "condition_number": _number(model.condition_number),
-        "largest_coefficient": _number(model.largest_coefficient),
-        "treated_per_parameter": _number(model.treated_per_parameter),
+        "deviance": number(model.deviance),
+        "null_deviance": number(model.null_deviance),
+        "scaled_gradient": number(model.scaled_gradient),
+        "condition_number": number(model.condition_number),
+        "largest_coefficient": number(model.largest_coefficient),
+        "treated_per_parameter": number(model.treated_per_parameter),
         "method": model.method,
         "dropped": [asdict(term) for term in model.dropped],
         "separation": [asdict(item) for item in model.separation],
     }
 
 
-def _balance_row(row: BalanceRow) -> dict[str, Any]:
-    return _plain(asdict(row))
+def balance_results(balance: Sequence[BalanceRow]) -> list[dict[str, Any]]:
+    """Return the balance of a match as results.json holds it."""
+    return [plain(asdict(row)) for row in balance]
 
 
 def _largest(values: Sequence[tuple[str, float]]) -> tuple[str | None, float | None]:
@@ -238,39 +239,76 @@ def _balance_summary(
         "largest_smd_before": largest_before,
         "largest_smd_after": largest_after,
         "largest_smd_after_name": name_after,
-        "rubin_b_before": _number(score.rubin_b_before),
-        "rubin_b_after": _number(score.rubin_b_after),
-        "rubin_r_before": _number(score.rubin_r_before),
-        "rubin_r_after": _number(score.rubin_r_after),
-        "auc_before": _number(score.auc_before),
-        "auc_after": _number(score.auc_after),
+        "rubin_b_before": number(score.rubin_b_before),
+        "rubin_b_after": number(score.rubin_b_after),
+        "rubin_r_before": number(score.rubin_r_before),
+        "rubin_r_after": number(score.rubin_r_after),
+        "auc_before": number(score.auc_before),
+        "auc_after": number(score.auc_after),
     }
 
 
 def _unmatched(match: Match, scoring: Scoring, profile: Sequence[UnmatchedRow]) -> dict[str, Any]:
     lost = int(np.count_nonzero(scoring.problem.focal & ~match.matched))
-    return {"n": lost, "profile": [_plain(asdict(row)) for row in profile]}
+    return {"n": lost, "profile": [plain(asdict(row)) for row in profile]}
+
+
+def _interval(interval: Interval) -> dict[str, Any]:
+    return {
+        "method": interval.method,
+        "standard_error": number(interval.standard_error),
+        "ci_low": number(interval.low),
+        "ci_high": number(interval.high),
+        "p_value": _p_value(interval.p_value),
+    }
+
+
+def _ratio(interval: Interval) -> dict[str, Any]:
+    return {
+        "measure": interval.method,
+        "ratio": number(interval.estimate),
+        "standard_error_log": number(interval.standard_error),
+        "ci_low": number(interval.low),
+        "ci_high": number(interval.high),
+        "p_value": _p_value(interval.p_value),
+    }
 
 
 def _estimate(estimate: Estimate, label: str) -> dict[str, Any]:
-    difference = estimate.difference
+    interval, form = estimate.interval, estimate.form
     return {
         "outcome": estimate.outcome.column,
         "type": estimate.outcome.type,
         "measure": estimate.measure,
-        "treated": _number(difference.treated.mean),
-        "comparison": _number(difference.comparison.mean),
-        "difference": _number(difference.difference),
-        "standard_error": _number(difference.standard_error),
-        "degrees_of_freedom": _number(difference.degrees_of_freedom),
-        "ci_low": _number(difference.ci_low),
-        "ci_high": _number(difference.ci_high),
-        "p_value": _p_value(difference.p_value),
-        "interval_method": INTERVAL_METHOD,
+        "treated": number(estimate.treated.mean),
+        "comparison": number(estimate.comparison.mean),
+        "difference": number(interval.estimate),
+        "standard_error": number(interval.standard_error),
+        "degrees_of_freedom": number(interval.degrees_of_freedom),
+        "ci_low": number(interval.low),
+        "ci_high": number(interval.high),
+        "p_value": _p_value(interval.p_value),
+        "level": interval.level,
+        "interval_method": interval.method,
+        "interval_asked": estimate.choice.asked,
+        "interval_why": estimate.choice.why,
+        "refused": [asdict(refusal) for refusal in estimate.choice.refused],
+        "secondary": [_interval(other) for other in estimate.secondary],
+        "ratios": [_ratio(ratio) for ratio in estimate.ratios],
+        "adjusted": None
+        if estimate.adjusted is None
+        else {"difference": number(estimate.adjusted.estimate), **_interval(estimate.adjusted)},
+        "adjusted_note": estimate.adjusted_note,
         "estimand_label": label,
-        "n_treated": difference.treated.n,
-        "n_comparison": difference.comparison.n,
-        "effective_comparison": _number(difference.comparison.effective),
+        "n_treated": estimate.treated.n,
+        "n_comparison": estimate.comparison.n,
+        "effective_comparison": number(estimate.comparison.effective),
+        "expected_events": number(estimate.expected_events),
+        "publishable": estimate.publishable,
+        "enough_events": estimate.enough_events,
+        "people": None if form is None else form.people,
+        "largest_person_share": None if form is None else number(form.largest_share),
+        "cautions": list(estimate.cautions),
     }
 
 
@@ -279,8 +317,8 @@ def _keep_share(options: MatchOptions, scoring: Scoring, match: Match) -> dict[s
         return None
     return {
         "share": options.keep_share,
-        "caliper_width_logit": _number(scoring.width),
-        "caliper_sd_logit": _number(scoring.width / scoring.sd_logit)
+        "caliper_width_logit": number(scoring.width),
+        "caliper_sd_logit": number(scoring.width / scoring.sd_logit)
         if scoring.sd_logit > 0
         else None,
         "treated_matched": int(np.count_nonzero(match.matched)),

@@ -14,14 +14,14 @@ import pytest
 from engine.errors import BusyError, CannotCreateError, StorageError
 from engine.release.folder import check_folder, locked, read_manifest
 from engine.release.manifest import InputFacts, RunFacts
-from engine.release.pack import write_match
+from engine.release.pack import output_folder, stage_balance, write_match
 
 FILES = [
+    "balance.csv",
     "results.json",
     "pairs.parquet",
     "weights.parquet",
     "scores.parquet",
-    "balance.csv",
     "love-plot.svg",
     "overlap-plot.svg",
     "report.html",
@@ -49,6 +49,13 @@ def facts(threads=1):
     )
 
 
+def write_whole(path, results, tables, facts, progress=None):
+    """A whole output in one go, as a match writes it."""
+    with output_folder(path) as held:
+        stage_balance(held, results["balance"])
+        return write_match(held, results, tables, facts, progress=progress)
+
+
 def contents(folder):
     return {one.name: one.read_bytes() for one in folder.iterdir()}
 
@@ -56,7 +63,7 @@ def contents(folder):
 def test_everything_promised_is_written_private_and_listed(tmp_path, results, tables):
     old = os.umask(0)
     try:
-        records = write_match(tmp_path / "out", results, tables, facts())
+        records = write_whole(tmp_path / "out", results, tables, facts())
     finally:
         os.umask(old)
 
@@ -79,8 +86,8 @@ def test_everything_promised_is_written_private_and_listed(tmp_path, results, ta
 def test_figure_files_have_the_same_bytes_whenever_and_however_they_are_made(
     tmp_path, any_results, tables
 ):
-    write_match(tmp_path / "one", any_results, tables, facts())
-    write_match(tmp_path / "two", any_results, tables, facts(threads=8))
+    write_whole(tmp_path / "one", any_results, tables, facts())
+    write_whole(tmp_path / "two", any_results, tables, facts(threads=8))
 
     one, two = contents(tmp_path / "one"), contents(tmp_path / "two")
     del one["manifest.json"], two["manifest.json"]
@@ -92,9 +99,9 @@ def test_figure_files_have_the_same_bytes_whenever_and_however_they_are_made(
 
 def test_a_new_output_replaces_the_earlier_one_whole(tmp_path, results, tables):
     folder = tmp_path / "out"
-    write_match(folder, results, tables, facts())
+    write_whole(folder, results, tables, facts())
 
-    write_match(folder, results, tables | {"pairs": None, "windows": tables["pairs"]}, facts())
+    write_whole(folder, results, tables | {"pairs": None, "windows": tables["pairs"]}, facts())
 
     assert "pairs.parquet" not in names(folder)
     assert "windows.parquet" in names(folder)
@@ -107,24 +114,24 @@ def test_a_foreign_folder_is_left_alone(tmp_path, results, tables):
     (folder / "report.html").write_text("somebody else's")
 
     with pytest.raises(CannotCreateError):
-        write_match(folder, results, tables, facts())
+        write_whole(folder, results, tables, facts())
     assert contents(folder) == {"report.html": b"somebody else's"}
 
 
 def test_a_folder_held_by_another_run_is_left_alone(tmp_path, results, tables):
     folder = tmp_path / "out"
-    write_match(folder, results, tables, facts())
+    write_whole(folder, results, tables, facts())
     before = contents(folder)
 
     with locked(folder), pytest.raises(BusyError):
-        write_match(folder, results, tables, facts())
+        write_whole(folder, results, tables, facts())
     assert contents(folder) == before
 
 
 def test_progress_rises_to_one(tmp_path, results, tables):
     seen = []
 
-    write_match(
+    write_whole(
         tmp_path / "out", results, tables, facts(), progress=lambda *step: seen.append(step)
     )
 
@@ -140,8 +147,8 @@ def test_a_failing_disk_at_every_step_leaves_nothing_half_written(
     """Every open, write, fsync, rename and unlink of a whole output fails once."""
     results = results | {"balance": results["balance"][:2], "propensity": None, "estimates": []}
     changed = results | {"warnings": ["another"]}
-    write_match(tmp_path / "new", changed, tables, facts())
-    write_match(tmp_path / "old", results, tables | {"windows": tables["pairs"]}, facts())
+    write_whole(tmp_path / "new", changed, tables, facts())
+    write_whole(tmp_path / "old", results, tables | {"windows": tables["pairs"]}, facts())
     old, new = contents(tmp_path / "old"), contents(tmp_path / "new")
 
     index, finished = 0, False
@@ -151,7 +158,7 @@ def test_a_failing_disk_at_every_step_leaves_nothing_half_written(
         with monkeypatch.context() as patch:
             fail_at(patch, index)
             try:
-                write_match(folder, changed, tables, facts())
+                write_whole(folder, changed, tables, facts())
             except StorageError as error:
                 told = str(error)
             else:

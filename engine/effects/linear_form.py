@@ -1,0 +1,239 @@
+"""One number for each row: the linear form of a matched estimate, and the variance it gives.
+
+To first order an estimate differs from the truth by the mean of ``phi`` over the matched focal
+people. The same array holds the noise of the match, the repeated use of partners and the effect of
+having estimated the score, so one sum of squares is the variance of every design, and sums over a
+person's rows serve repeated people.
+
+References
+----------
+Abadie and Imbens (2006), Econometrica 74, 235-267; (2016), Econometrica 84, 781-807, proposition
+2: for a logit and a balancing score the two corrections for the estimated score differ by one
+vector, the mean local covariance of columns and outcome, which the comparison people around the
+matched give.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.effects.neighbourhoods import Neighbourhoods
+from engine.effects.sample import MatchedSample
+from engine.matching.caliper import probabilities
+from kernels.blocks import total, total_product
+from kernels.cholesky import factor, solve
+from kernels.logistic import gradient_of_residual, linear_predictor
+from kernels.neighbours import add_local_residuals, local_moments
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LinearForm:
+    """Linear form of one estimate.
+
+    Attributes
+    ----------
+    phi : float64, shape (n,)
+        In canonical row order; the mean over the N matched focal rows is the error.
+    variance : float
+        Sum of squares over people, over N^2.
+    n_focal : int
+    people : int
+        Focal people; equals ``n_focal`` where nobody is there twice.
+    repeated : bool
+        Whether anybody has more than one row.
+    largest_share : float
+        Largest share of one person in the sum of squares.
+    shrinkage : float
+        Factor on the focal residuals that takes out the noise of the local means.
+    set_variance : float
+        The variance of a mean of independent sets.
+    neighbour_variance : float
+        The population form with local variances, score taken as known; nan without squared shares.
+    adjusted_variance : float
+        The same with the closed-form correction for the estimated score; a check on ``variance``.
+    """
+
+    phi: Floats
+    variance: float
+    n_focal: int
+    people: int
+    repeated: bool
+    largest_share: float
+    shrinkage: float
+    set_variance: float
+    neighbour_variance: float
+    adjusted_variance: float
+
+
+def _sum_of_squares(values: Floats) -> float:
+    return float(total_product(values, values))
+
+
+def _local(
+    values: Floats, found: NDArray[np.int64], count: NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    mean, variance = np.empty(len(count)), np.empty(len(count))
+    local_moments(values, found, count, mean, variance)
+    return mean, variance
+
+
+def _score_effect(
+    sample: MatchedSample, near: Neighbourhoods, pool_values: Floats, focal_mean: Floats
+) -> tuple[Floats, Floats]:
+    """Return the direction h of every row, and the vector g on the scaled columns."""
+    model = sample.model
+    assert model is not None
+    in_pool = np.zeros(len(pool_values))
+    around = near.around_focal
+    add_local_residuals(pool_values, around.found, around.count, focal_mean, in_pool)
+    residual = np.zeros(sample.n_rows)
+    residual[near.pool] = in_pool
+    g = gradient_of_residual(model.columns, residual) / len(sample.focal)
+    direction = _solve(sample, g)
+    h = np.empty(sample.n_rows)
+    linear_predictor(model.columns, direction, h)
+    return h, g
+
+
+def _solve(sample: MatchedSample, b: Floats) -> Floats:
+    assert sample.model is not None
+    lower = np.empty_like(sample.model.information)
+    usable = sample.model.active.copy()
+    factor(sample.model.information, lower, usable, 0.0)
+    x = np.empty(len(b))
+    solve(lower, usable, b, x)
+    return x
+
+
+def linear_form(
+    sample: MatchedSample,
+    near: Neighbourhoods,
+    values: Floats,
+    *,
+    shrink: bool = True,
+    focal_factor: float = 1.0,
+    partner_factor: float = 1.0,
+) -> LinearForm:
+    """Return the linear form of ``focal_factor * focal mean - partner_factor * partner mean``.
+
+    Parameters
+    ----------
+    sample : MatchedSample
+    near : Neighbourhoods
+    values : float64, shape (n,)
+        Outcome of every row that takes part.
+    shrink : bool
+        Take the noise of local means out of the focal residuals. Not for counts, whose mean and
+        variance move together: there the intervals of small groups would be too short.
+    focal_factor, partner_factor : float
+        1 and 1 for a difference; derivatives at the two means for a ratio measure.
+
+    Returns
+    -------
+    LinearForm
+
+    Notes
+    -----
+    Matched focal i: sqrt(N / (N - 1)) * (lambda u_i - N h_i (1 - F_i)) with u_i the outcome less
+    the mean over 10 neighbours, centred; partner j: -K_j e_j + N h_j F_j with
+    e_j = sqrt(J / (J + 1)) (y_j - mean over its J = 4 neighbours); everybody else who was fitted:
+    the term in h alone. h = x' I^-1 g, g the mean local covariance of columns and outcome; h = 0
+    where the score was given and not fitted. O(N) and one pass over the design.
+    """
+    focal, partners = sample.focal, sample.partners
+    n_focal = len(focal)
+    pool_values = values[near.pool]
+    focal_mean, focal_variance = _local(
+        pool_values, near.around_focal.found, near.around_focal.count
+    )
+    other_mean, _ = _local(pool_values, near.around_partner.found, near.around_partner.count)
+    u = focal_factor * values[focal] - partner_factor * focal_mean
+    u -= float(total(u)) / n_focal
+    spread = _sum_of_squares(u)
+    noise = partner_factor**2 * float(total(focal_variance / near.around_focal.count))
+    shrinkage = float(np.sqrt(max(1.0 - noise / spread, 0.25))) if shrink and spread > 0.0 else 1.0
+    raw = partner_factor * (values[partners] - other_mean)
+    j = near.around_partner.count
+    residual = np.sqrt(j / (j + 1.0)) * raw
+    weight = sample.weight[partners]
+
+    phi = np.zeros(sample.n_rows)
+    g = None
+    probability = None
+    if sample.model is not None:
+        h, g = _score_effect(
+            sample, near, partner_factor * pool_values, partner_factor * focal_mean
+        )
+        probability = probabilities(sample.logit if sample.estimand == "att" else -sample.logit)
+        # Rows that the model left out say nothing of its coefficients.
+        fitted = np.isfinite(sample.logit)
+        phi = np.where(fitted, n_focal * h * (probability - sample.is_focal), 0.0)
+    phi[focal] += shrinkage * u
+    phi[focal] *= np.sqrt(n_focal / (n_focal - 1.0))
+    phi[partners] -= weight * residual
+
+    effect = focal_factor * values[focal] - partner_factor * sample.set_means(values)
+    effect -= float(total(effect)) / n_focal
+    set_variance = _sum_of_squares(effect) / (n_focal - 1.0) / n_focal
+    neighbour_variance = adjusted = float("nan")
+    if sample.squared_share is not None:
+        reuse = weight * weight - sample.squared_share[partners]
+        neighbour_variance = (
+            set_variance + float(total_product(reuse, residual * residual)) / n_focal**2
+        )
+        adjusted = neighbour_variance
+        if g is not None and probability is not None:
+            adjusted = _adjusted(sample, g, probability, effect, weight * raw, neighbour_variance)
+    variance, people, repeated, largest = _variance(sample, phi)
+    return LinearForm(
+        phi, variance, n_focal, people, repeated, largest, shrinkage,
+        set_variance, neighbour_variance, adjusted,
+    )  # fmt: skip
+
+
+def _adjusted(
+    sample: MatchedSample,
+    g: Floats,
+    probability: Floats,
+    effect: Floats,
+    partner_terms: Floats,
+    variance: float,
+) -> float:
+    """Return variance - 2 g' I^-1 c + g' I^-1 g, not below 5 % of it."""
+    assert sample.model is not None
+    weighted = np.zeros(sample.n_rows)
+    weighted[sample.focal] = (1.0 - probability[sample.focal]) * effect
+    weighted[sample.partners] = probability[sample.partners] * partner_terms
+    c = gradient_of_residual(sample.model.columns, weighted) / len(sample.focal)
+    direction = _solve(sample, g)
+    adjusted = (
+        variance - 2.0 * float(total_product(direction, c)) + float(total_product(direction, g))
+    )
+    return max(adjusted, 0.05 * variance)
+
+
+def person_sums(sample: MatchedSample, phi: Floats) -> Floats:
+    """Return the linear form summed over each person's rows, in the order of person numbers."""
+    if sample.person is None:
+        return phi
+    return np.bincount(sample.person, weights=phi).astype(np.float64)
+
+
+def _variance(sample: MatchedSample, phi: Floats) -> tuple[float, int, bool, float]:
+    n_focal = len(sample.focal)
+    sums = phi
+    people = n_focal
+    repeated = False
+    if sample.person is not None:
+        sums = person_sums(sample, phi)
+        people = len(np.unique(sample.person[sample.focal]))
+        repeated = sample.has_repeated_people
+    squares = _sum_of_squares(sums)
+    variance = squares / n_focal**2
+    if repeated and people > 1:
+        variance *= people / (people - 1.0)
+    largest = float(np.max(sums * sums) / squares) if squares > 0.0 else 0.0
+    return variance, people, repeated, largest

@@ -1,0 +1,18 @@
+"""Figures as JSON holds them: finite numbers or nothing."""
+
+from typing import Any
+
+import numpy as np
+
+
+def number(value: float) -> float | None:
+    """A finite number, or None."""
+    value = float(value)
+    return value if np.isfinite(value) else None
+
+
+def plain(values: dict[str, Any]) -> dict[str, Any]:
+    """A dictionary with None for every number that is not finite."""
+    return {
+        key: number(value) if isinstance(value, float) else value for key, value in values.items()
+    }

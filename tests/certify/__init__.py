@@ -1,0 +1,1 @@
+"""Long checks of what the software promises; see ``python -m tests.certify --help``."""

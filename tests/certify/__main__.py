@@ -1,0 +1,127 @@
+"""Long checks: ``python -m tests.certify coverage --size ci`` and others.
+
+Each prints its figures as a table, writes them as JSON where asked, and ends with 1 if a promise
+does not hold.
+"""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.certify.coverage import MAIN, Cell, simulate
+from tests.certify.scenarios import (
+    BEYOND,
+    EFFECTS,
+    GATE,
+    HEADLINE,
+    OTHER_MEASURES,
+    VARYING,
+    WITHHELD,
+)
+
+FAMILIES = {
+    "headline": HEADLINE,
+    "withheld": WITHHELD,
+    "measures": OTHER_MEASURES,
+    "effects": EFFECTS,
+    "beyond": BEYOND,
+    "varying": VARYING,
+}
+_SIMS = {"ci": 1_000, "release": 10_000}
+_NARROW, _WIDE, _FLOOR = (0.94, 0.96), (0.935, 0.965), 0.93
+_MISSES_ALLOWED = 2
+_RATIO = (0.95, 1.10)
+_ERRORS = 3.0
+
+
+def _row(cell: Cell) -> str:
+    return (
+        f"| {cell.scenario.name} | {cell.interval} | {cell.sims:,} | {100 * cell.coverage:.1f} "
+        f"({100 * cell.coverage_error:.1f}) | {100 * cell.rejected:.1f} | {cell.se_ratio:.3f} | "
+        f"{cell.bias_in_sd:+.2f} |"
+    )
+
+
+def _table(cells: list[Cell]) -> str:
+    names = ("scenario", "interval", "cohorts", "coverage % (error)", "p <= 0.05 %", "SE / SD")
+    head = "| " + " | ".join((*names, "bias / SD")) + " |"
+    return "\n".join([head, "|---|---|---:|---:|---:|---:|---:|", *map(_row, cells)])
+
+
+def _outside(cell: Cell, band: tuple[float, float], errors: float) -> bool:
+    slack = errors * cell.coverage_error
+    return not band[0] - slack <= cell.coverage <= band[1] + slack
+
+
+def coverage(
+    size: str, family: str, sims: int | None, workers: int | None
+) -> tuple[list[Cell], bool]:
+    """Run a family and return its cells, and whether its promise holds."""
+    count = sims or _SIMS[size]
+    cells = simulate(FAMILIES[family], count, workers=workers)
+    main = [cell for cell in cells if cell.interval == MAIN]
+    # A small run cannot tell 94.0 from 93.5: its band is widened by its Monte Carlo error.
+    errors = 0.0 if count >= _SIMS["release"] else _ERRORS
+    if family == "withheld":
+        return cells, all(cell.coverage >= _FLOOR - errors * cell.coverage_error for cell in main)
+    misses = [cell for cell in main if _outside(cell, _NARROW, errors)]
+    held = len(misses) <= _MISSES_ALLOWED and not any(_outside(c, _WIDE, errors) for c in main)
+    return cells, held
+
+
+def negative_controls(sims: int, workers: int | None) -> tuple[list[Cell], bool]:
+    """Run the gate: the product passes in each cell, every planted method fails in its own."""
+    planted = {scenario.name: names for scenario, names in GATE}
+    cells = simulate([scenario for scenario, _ in GATE], sims, planted, workers)
+    held = True
+    for cell in cells:
+        wrong = cell.interval in planted[cell.scenario.name]
+        if wrong or cell.interval == MAIN:
+            held = held and _rejected(cell) == wrong
+    return cells, held
+
+
+def _rejected(cell: Cell) -> bool:
+    """Whether the gate rejects an interval, with room for the Monte Carlo error."""
+    low, high = 0.938, 0.968
+    if "events rescued" in cell.interval or cell.scenario.name.startswith("60/5%"):
+        high = 1.0
+    slack = 2.0 * cell.coverage_error
+    return cell.coverage + slack < low or cell.coverage - slack > high
+
+
+def main() -> int:
+    """Run one check."""
+    parser = argparse.ArgumentParser(prog="python -m tests.certify", description=__doc__)
+    parser.add_argument("check", choices=("coverage", "negative-controls"))
+    parser.add_argument("--family", choices=tuple(FAMILIES), action="append")
+    parser.add_argument("--size", choices=tuple(_SIMS), default="ci")
+    parser.add_argument("--sims", type=int)
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--json", type=Path)
+    asked = parser.parse_args()
+    began = time.perf_counter()
+    held = True
+    cells: list[Cell] = []
+    if asked.check == "coverage":
+        for family in asked.family or FAMILIES:
+            found, kept = coverage(asked.size, family, asked.sims, asked.workers)
+            print(
+                f"\n{family}: {'holds' if kept else 'DOES NOT HOLD'}\n\n{_table(found)}", flush=True
+            )
+            cells += found
+            held = held and kept
+    else:
+        cells, held = negative_controls(asked.sims or 2_000, asked.workers)
+        print(f"\nnegative controls: {'hold' if held else 'DO NOT HOLD'}\n\n{_table(cells)}")
+    print(f"\n{time.perf_counter() - began:.0f} s", file=sys.stderr)
+    if asked.json:
+        asked.json.write_text(json.dumps([asdict(cell) for cell in cells], indent=1) + "\n")
+    return 0 if held else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
