@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from engine import identifiers
 from engine.errors import UsageError
-from engine.submission import identifiers
+from engine.identifiers import Identifier
 from engine.submission.dates import PLACEHOLDERS, DateCell, Kind, Order, age_on, read_dates
 from engine.submission.fields import DATES, FIELDS, IDENTIFIERS, START_DATES, SUBGROUPS
 from engine.submission.grid import TOO_LONG
-from engine.submission.identifiers import Identifier
 from engine.submission.layout import People, column_of
 from engine.submission.persons import group_persons, shared_identifiers
 from engine.submission.rules import RULES, Problem

@@ -29,6 +29,7 @@ _CRO = re.compile(r"(\d{1,6})[/\\-]?(\d{2})([A-Z])", re.ASCII)
 _CRO_LOCAL = re.compile(r"SF[/\\-]?(\d{2})[/\\-](\d{1,6})([A-Z])", re.ASCII)
 _PRISON = re.compile(r"[A-Z]\d{4}[A-Z]{2}", re.ASCII)
 _PRISON_OLD = re.compile(r"[A-Z]{2}\d{4}", re.ASCII)
+_SEPARATORS = str.maketrans("", "", "/-")
 _CRN = re.compile(r"[A-Z]\d{6}", re.ASCII)
 
 
@@ -168,7 +169,7 @@ def prison_number(text: str) -> Identifier:
     >>> prison_number(" a 1234 bc").value
     'A1234BC'
     """
-    plain = _plain(text)
+    plain = _plain(text).translate(_SEPARATORS)
     if not plain:
         return Identifier(None)
     if _PRISON.fullmatch(plain) or _PRISON_OLD.fullmatch(plain):
