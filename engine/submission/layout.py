@@ -143,7 +143,7 @@ def _people(grid: dict[str, Any], header: int) -> tuple[People, list[Problem]]:
         problems.append(Problem(None, None, "start_date_missing"))
     numbers, rows = [], []
     for i, row in enumerate(grid["rows"][header + 1 :], grid["first"] + header + 1):
-        if any(row):
+        if _says_something(row):
             numbers.append(i)
             rows.append(row)
     people = People(
@@ -152,6 +152,11 @@ def _people(grid: dict[str, Any], header: int) -> tuple[People, list[Problem]]:
     if not rows:
         problems.append(Problem(None, None, "no_rows"))
     return people, problems
+
+
+def _says_something(row: list[str]) -> bool:
+    """Whether a row has a letter or digit; dashes and the mark of a file's end have not."""
+    return any(cell == TOO_LONG or any(c.isalnum() for c in cell) for cell in row)
 
 
 def column_of(people: People, column: int) -> str:

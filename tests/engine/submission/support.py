@@ -137,7 +137,7 @@ def ods_file(rows=None, *, content=None, extra=""):
 def parquet_file(rows=None, heads=None, **types):
     rows = rows if rows is not None else people()
     columns = {
-        name: pa.array([row[i] for row in rows], types.get(name))
+        name: pa.array([row[i] for row in rows]).cast(types.get(name, pa.string()))
         for i, name in enumerate(heads or HEADS)
     }
     sink = pa.BufferOutputStream()
