@@ -139,6 +139,8 @@ def check_submission(
     found += more
     if count.people < FEWEST_PEOPLE:
         found.append(Problem(None, None, "fewer_than_60"))
+    elif not count.usable_people:
+        found.append(Problem(None, None, "no_usable_rows"))
     elif count.usable_people < FEWEST_PEOPLE:
         found.append(Problem(None, None, "fewer_than_60_usable"))
     return _checked(len(people.rows), found, table, about)

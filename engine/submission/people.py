@@ -15,7 +15,15 @@ from engine import identifiers
 from engine.errors import UsageError
 from engine.identifiers import Identifier
 from engine.submission.dates import PLACEHOLDERS, DateCell, Kind, Order, age_on, read_dates
-from engine.submission.fields import DATES, FIELDS, IDENTIFIERS, START_DATES, SUBGROUPS
+from engine.submission.fields import (
+    DATES,
+    FIELDS,
+    IDENTIFIERS,
+    REQUIRED,
+    START_DATES,
+    SUBGROUPS,
+    column_letter,
+)
 from engine.submission.grid import TOO_LONG
 from engine.submission.layout import People, column_of
 from engine.submission.persons import group_persons, shared_identifiers
@@ -132,6 +140,8 @@ def read_people(
     """
     reading = _Reading(people)
     texts = {name: _texts(reading, name) for name in people.fields}
+    # the template has every column; one that was left empty is as good as none
+    texts = {name: cells for name, cells in texts.items() if name in REQUIRED or any(cells)}
     _read_names(reading, texts)
     _read_gender(reading, texts)
     _read_dates(reading, texts, today, order)
@@ -155,7 +165,7 @@ def _texts(reading: _Reading, name: str) -> list[str]:
         if TOO_LONG in text or len(text) > LONGEST:
             reading.report(i, name, "cell_too_long")
             joined[i] = ""
-    if not any(joined):
+    if name in REQUIRED and not any(joined):
         reading.note(name, "column_empty")
     return joined
 
@@ -341,10 +351,13 @@ def _read_extras(reading: _Reading) -> None:
             continue
         reading.note(column_of(people, column), "subgroup_column")
         reading.values[f"group: {header[:60]}"] = [cell or None for cell in cells]
-    if people.delimited:
-        for i, row in enumerate(people.rows):
-            if len(row) > people.width:
-                reading.report(i, None, "too_many_cells")
+    wide = [i for i, row in enumerate(people.rows) if len(row) > people.width]
+    # in most rows it is a column that has no name, in few a stray delimiter
+    if 2 * len(wide) > len(people.rows):
+        reading.note(column_letter(people.width), "unneeded_column")
+    elif people.delimited:
+        for i in wide:
+            reading.report(i, None, "too_many_cells")
 
 
 def _find_repeats(reading: _Reading) -> list[int]:
@@ -375,7 +388,6 @@ def _find_repeats(reading: _Reading) -> list[int]:
 
 def _judge_file(reading: _Reading, today: dt.date, window: Window | None) -> None:
     """Judge what concerns all rows together."""
-    fields = reading.people.fields
     numbered = [
         any(reading.column(name)[i] for name in ("pnc_id", "prison_number")) for i in reading.rows
     ]
@@ -383,9 +395,9 @@ def _judge_file(reading: _Reading, today: dt.date, window: Window | None) -> Non
         reading.note(None, "identifiers_missing")
     elif 2 * sum(numbered) < len(numbered):
         reading.note(None, "identifiers_few")
-    if "intervention_start" not in fields:
+    if not any(reading.column("intervention_start")):
         reading.note("intervention_start", "intervention_start_missing")
-    if "intervention_end" not in fields:
+    if not any(reading.column("intervention_end")):
         reading.note("intervention_end", "intervention_end_missing")
     latest = [max(filter(None, days), default=None) for days in zip(
         *(reading.column(name) for name in START_DATES), strict=True

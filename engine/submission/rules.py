@@ -133,6 +133,9 @@ RULES: dict[str, Rule] = {
         "Two columns have names that mean the same.",
         "Delete one of them, or rename it.",
     ),
+    "no_usable_rows": Rule(
+        "reject", "No row can be used.", "Repair what is listed for the rows; it may be one cause."
+    ),
     "fewer_than_60": Rule(
         "reject",
         f"There are fewer than {FEWEST_PEOPLE} different people.",
@@ -296,9 +299,7 @@ RULES: dict[str, Rule] = {
         "years old today, any other year as of this century.",
         "Check a few rows, or write years with four digits.",
     ),
-    "column_empty": Rule(
-        "warning", "The column has a name but no cells.", "Fill it, or delete the column."
-    ),
+    "column_empty": Rule("warning", "The column has a name but no cells.", "Fill it."),
     "identifiers_missing": Rule(
         "warning",
         "Nobody has a PNC ID or prison number, so more people will not be found.",

@@ -40,6 +40,7 @@ NOT_IN_NAMES = frozenset('<>=@|{}\\^~"$#')
 IN_NAMES = frozenset(" -'\u2019\u2018`\u00b4.,()")
 GARBLED = re.compile("[\ufffd\u00c3\u00c2][\u0080-\u00bf\u2018-\u203a\u0192]?|\u00e2\u20ac")
 
+_NO_LETTERS = re.compile(r"[\W\d_]+")
 _POSTCODE = re.compile(r"([A-Z]{1,2}\d[A-Z\d]?)(\d[A-Z]{2})", re.ASCII)
 NO_ADDRESS = frozenset({"NF11NF", "NF11FA", "ZZ993VZ", "ZZ993WZ"})
 """Postcodes that stand for 'no fixed abode' or 'not known'."""
@@ -143,7 +144,7 @@ def comparable(name: str) -> str:
 
 
 def _letters(text: str) -> str:
-    return "".join(c for c in text.casefold() if c.isalpha())
+    return _NO_LETTERS.sub("", text.casefold())
 
 
 def _folded(text: str) -> str:
