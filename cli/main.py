@@ -24,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Documentation: docs/match.md, docs/power.md",
+    epilog="Documentation: docs/match.md, docs/power.md, docs/submission.md",
 )
 app.command()(template)
 app.command()(check)
