@@ -14,6 +14,7 @@ from cli.boundary import guarded
 if TYPE_CHECKING:
     from engine.submission.check import Check
     from engine.submission.rules import Problem
+    from engine.submission.window import Window as ReadWindow
 
 REJECTED = 65
 WIDTH = 80
@@ -45,6 +46,9 @@ def check(
         typer.Option(help="A workbook with the filled sheet 'Description', if FILE has none."),
     ] = None,
     window: Window = None,
+    store: Annotated[
+        Path | None, typer.Option(help="A prepared store, which knows the window.", metavar="DIR")
+    ] = None,
     date_order: Annotated[
         Literal["day", "month"] | None,
         typer.Option(help="What comes first in dates such as 03/04/2020, if not the day."),
@@ -56,14 +60,13 @@ def check(
     Exit codes: 0 the file can be used, also if rows are kept aside; 65 it is rejected.
     """
     from engine.submission.check import check_submission
-    from engine.submission.people import window_of
     from engine.submission.problems import problems_bytes
     from engine.submission.workbook import write_new_file
 
     result = check_submission(
         file,
         description=description,
-        window=window_of(window) if window else None,
+        window=_window(window, store),
         order=date_order,
     )
     if problems is not None:
@@ -78,6 +81,24 @@ def check(
         typer.echo(f"The problems are listed in {problems}.", err=True)
     if result.verdict == "rejected":
         raise SystemExit(REJECTED)
+
+
+def _window(text: str | None, folder: Path | None) -> ReadWindow | None:
+    """Return the window that was given, or that of a store."""
+    from engine.errors import UsageError
+    from engine.submission.window import window_of, window_of_store
+
+    if text is not None and folder is not None:
+        raise UsageError(
+            "--window and --store contradict each other",
+            rule="a store has a window of its own",
+            repair="Leave out one of them",
+        )
+    if folder is not None:
+        from engine.store.reading import open_store
+
+        return window_of_store(open_store(folder))
+    return window_of(text) if text is not None else None
 
 
 def _lines(result: Check) -> list[str]:

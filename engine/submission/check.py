@@ -17,7 +17,7 @@ from engine.submission.dates import Order
 from engine.submission.description import Description, read_description
 from engine.submission.fields import BY_NAME, FIELDS
 from engine.submission.layout import find_people
-from engine.submission.people import Window, read_people
+from engine.submission.people import read_people
 from engine.submission.rules import (
     FEWEST_PEOPLE,
     SEVERITIES,
@@ -26,10 +26,11 @@ from engine.submission.rules import (
     verdict_of,
 )
 from engine.submission.sandbox import Sandbox
+from engine.submission.window import Window
 from engine.tables import NOT_TABLES, first_bytes
 
-_READABLE = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"<?xml", b"<html", b"<!DOCTYPE")
-"""Of the starts that other tables never have, those that the reader looks at itself."""
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""Of the starts that are no table elsewhere, those of the workbooks that are read here."""
 
 _PLACE = {field.name: i for i, field in enumerate(FIELDS)}
 
@@ -152,7 +153,7 @@ def _grids(path: Path, sandbox: Sandbox) -> tuple[list[dict[str, Any]] | None, l
         return None, [Problem(None, None, "not_a_table", "It is empty.")]
     head, _ = first_bytes(path)
     for start, kind, _ in NOT_TABLES:
-        if head.startswith(start) and start not in _READABLE:
+        if head.startswith(start) and start not in _WORKBOOKS:
             return None, [Problem(None, None, "not_a_table", f"It is {kind}.")]
     answer = sandbox.read(path)
     if "rule" in answer:

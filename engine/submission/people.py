@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from engine import identifiers
-from engine.errors import UsageError
 from engine.identifiers import Identifier
 from engine.submission.dates import PLACEHOLDERS, DateCell, Kind, Order, age_on, read_dates
 from engine.submission.fields import (
@@ -29,6 +28,7 @@ from engine.submission.layout import People, column_of
 from engine.submission.persons import group_persons, shared_identifiers
 from engine.submission.rules import RULES, Problem
 from engine.submission.values import is_empty, read_genders, read_name, read_postcode
+from engine.submission.window import Window, outside
 
 LONGEST = 300
 """Characters of the longest cell in a known column."""
@@ -37,44 +37,12 @@ FIRST_DAY = dt.date(2000, 1, 1)
 WAIT = dt.timedelta(548)
 """Eighteen months: a year of follow-up and six months for cases to be proven."""
 
-FIRST_SUPERVISION = dt.timedelta(183)
-"""An intervention starts at most six months after the index date that it belongs to."""
-
 CHILD, OLDEST, CRIMINAL = 18, 100, 10
 FEW_LEVELS = 20
 STILL_GOING = frozenset({"ongoing", "present", "current", "still", "active", "open", "continuing"})
 
 _KNOWN_BY_NAME = ("last_name", "first_name", "middle_names", "alias")
 _TEXTS = ("row_id", *SUBGROUPS)
-
-
-@dataclass(frozen=True)
-class Window:
-    """First and last index date for which results can be given."""
-
-    first: dt.date
-    last: dt.date
-
-
-def window_of(text: str) -> Window:
-    """Return the window that ``YYYY-MM-DD:YYYY-MM-DD`` names.
-
-    Raises
-    ------
-    UsageError
-        The text is not two dates in order.
-    """
-    try:
-        first, last = (dt.date.fromisoformat(part.strip()) for part in text.split(":"))
-    except ValueError:
-        first, last = dt.date.max, dt.date.min
-    if first > last:
-        raise UsageError(
-            "the window is not two dates in order",
-            rule="a window is its first and its last index date",
-            repair="Write it as 2015-01-01:2022-06-30",
-        )
-    return Window(first, last)
 
 
 @dataclass(frozen=True)
@@ -265,7 +233,7 @@ def _judge_dates(reading: _Reading, today: dt.date, window: Window | None) -> No
                 birth[i] = None
             elif start and age_on(birth[i], start) < CHILD:
                 reading.report(i, "date_of_birth", "person_under_18")
-        if window is not None and given and (column := _outside(given, window)):
+        if window is not None and given and (column := outside(given, window)):
             reading.report(i, column, "outside_window")
 
 
@@ -276,23 +244,6 @@ def _date_reported(reading: _Reading, row: int) -> bool:
         problem.row == number and problem.column in START_DATES
         for problem in reversed(reading.problems)
     )
-
-
-def _outside(given: dict[str, dt.date], window: Window) -> str | None:
-    """Return the column that puts the index date outside the window for certain, or None.
-
-    Where no index date is given, it is not before the conviction and not more than six months
-    before the start of the intervention; how long after either it lies, only the records know.
-    """
-    index = given.get("index_date")
-    if index is not None:
-        return None if window.first <= index <= window.last else "index_date"
-    if given.get("conviction_date", window.last) > window.last:
-        return "conviction_date"
-    start = given.get("intervention_start")
-    if start is not None and start - FIRST_SUPERVISION > window.last:
-        return "intervention_start"
-    return None
 
 
 def _read_identifiers(reading: _Reading, texts: dict[str, list[str]], today: dt.date) -> None:

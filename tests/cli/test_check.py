@@ -107,6 +107,9 @@ def test_options_of_the_check(run):
     assert late.exit_code == 0
     early = run("check", "people.csv", "--window", "2010-01-01:2011-01-01")
     assert early.exit_code == 65
+    both = run("check", "people.csv", "--window", "2010-01-01:2031-01-01", "--store", "store")
+    assert both.exit_code == 2
+    assert run("check", "people.csv", "--store", "no-store").exit_code == 65
     assert run("check", "people.csv", "--date-order", "year").exit_code == 2
     form = xlsx_file({"Description": [["Name of the service", "Next Steps"]]})
     (Path.cwd() / "form.xlsx").write_bytes(form)

@@ -5,9 +5,10 @@ import datetime as dt
 import pytest
 
 from engine.errors import InputError, UsageError
+from engine.store.reading import Store
 from engine.submission.check import check_submission
-from engine.submission.people import Window, window_of
 from engine.submission.rules import RULES, SEVERITIES
+from engine.submission.window import Window, window_of, window_of_store
 from tests.engine.submission.support import (
     BORN,
     END,
@@ -204,6 +205,12 @@ def test_the_window_as_it_is_written():
     for wrong in ("2017-01-01", "2021-06-30:2017-01-01", "a:b", "1/1/2017:1/1/2018", ""):
         with pytest.raises(UsageError):
             window_of(wrong)
+
+
+def test_the_window_of_a_store(tmp_path):
+    parts = [{"years": [[2016, 5], [2017, 9]]}, {"years": [[0, 1], [2015, 2]]}]
+    store = Store(tmp_path, {"partitions": parts}, dt.date(2024, 1, 1), dt.date(2022, 6, 30))
+    assert window_of_store(store) == Window(dt.date(2015, 1, 1), dt.date(2022, 6, 30))
 
 
 def test_a_declared_order_makes_american_dates_readable(tmp_path, sandbox):
