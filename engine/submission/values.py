@@ -110,7 +110,8 @@ def read_genders(cells: Sequence[str]) -> list[tuple[str | None, str]]:
     Where a column holds zeros and ones but no other number, 0 may mean 'female' or 'not known', so
     neither is read.
     """
-    folded = [_folded(cell) for cell in cells]
+    # 'M?' is a guess of the sender's
+    folded = ["?" if "?" in cell else _folded(cell) for cell in cells]
     digits = {text for text in folded if text.isdigit()}
     unclear = digits == {"0", "1"}
     readings: list[tuple[str | None, str]] = []

@@ -200,6 +200,7 @@ def test_names(written, name, fault):
         ("", (None, "gender_missing")),
         ("n/a", (None, "gender_missing")),
         ("3", (None, "gender_unreadable")),
+        ("M?", (None, "gender_unreadable")),
         ("Smith", (None, "gender_unreadable")),
     ],
 )

@@ -14,7 +14,17 @@ from engine.submission.fields import FIELDS
 from engine.submission.problems import column_label, problems_bytes
 from engine.submission.template import CHOICES, template_bytes
 from engine.submission.workbook import safe_text, write_new_file
-from tests.engine.submission.support import BORN, PNC, changed, checked, people, rules, text
+from tests.engine.submission.support import (
+    BORN,
+    END,
+    LAST,
+    PNC,
+    changed,
+    checked,
+    people,
+    rules,
+    text,
+)
 
 
 def sheet(data, name):
@@ -107,6 +117,28 @@ def test_a_filled_template_is_accepted_and_an_empty_one_is_not(tmp_path, sandbox
     # columns left empty are no fault of a template
     assert check.verdict == "accepted", rules(check)
     assert check.usable == 70
+
+
+def test_three_mistakes_are_repaired_from_the_messages_alone(tmp_path, sandbox):
+    rows = people()
+    rows[3][BORN] = "31/02/1980"
+    rows[20][LAST] = ""
+    rows[33][END] = "01/01/2015"
+    check = checked(
+        tmp_path, filled(template_bytes(), map(in_template_order, rows)), sandbox, "t.xlsx"
+    )
+    told = [(p.row, p.column) for p in check.problems if p.severity == "quarantine"]
+    assert check.verdict == "rows_quarantined"
+    assert len(told) == 3
+
+    # row 1 of the sheet holds the names of the columns
+    places = {"date_of_birth": BORN, "last_name": LAST, "intervention_end": END}
+    for row, column in told:
+        rows[row - 2][places[column]] = people()[row - 2][places[column]]
+    check = checked(
+        tmp_path, filled(template_bytes(), map(in_template_order, rows)), sandbox, "t.xlsx"
+    )
+    assert check.verdict == "accepted"
 
 
 def test_the_problems_as_a_workbook(tmp_path, sandbox):
