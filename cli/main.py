@@ -10,11 +10,13 @@ from typing import Annotated
 
 import typer
 
+from cli.check import check
 from cli.check_extract import check_extract
 from cli.match import match
 from cli.power import power
 from cli.prepare import prepare
 from cli.synth import synth
+from cli.template import template
 from cli.warm_up import warm_up
 
 app = typer.Typer(
@@ -23,8 +25,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Documentation: docs/match.md, docs/power.md, docs/synthetic-nation.md",
+    epilog="Documentation: the folder docs, docs/match.md first",
 )
+app.command()(template)
+app.command()(check)
 app.command()(match)
 app.command()(power)
 app.command(name="check-extract")(check_extract)

@@ -90,7 +90,7 @@ def read_delimited(path: Path) -> DelimitedTable:
         The file is not text, has no header or no rows, columns share a name, or lines have a
         different number of cells.
     """
-    encoding, quoted = _encoding_of(path)
+    encoding, quoted = encoding_of(path)
     layout = _layout_of(path, encoding)
     notes = []
     if encoding == "cp1252":
@@ -124,10 +124,32 @@ def read_delimited(path: Path) -> DelimitedTable:
     return DelimitedTable(table, tuple(notes))
 
 
-def _encoding_of(path: Path) -> tuple[str, bool]:
-    """Return the encoding, and whether a quotation mark stands anywhere in the file."""
+def encoding_of(path: Path) -> tuple[str, bool]:
+    """Return the encoding of a text file, and whether a quotation mark stands anywhere in it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file; not empty.
+
+    Returns
+    -------
+    encoding : str
+        ``utf-8`` (with or without a byte order mark), ``utf-16`` in its forms, ``utf-32``, or
+        ``cp1252`` for everything else.
+    quoted : bool
+        True also where it was not looked for.
+
+    Raises
+    ------
+    InputError
+        There are zero bytes, so the file is not text.
+    """
     with path.open("rb") as file:
         head = file.read(4096)
+    # the mark of UTF-32 begins with that of UTF-16
+    if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32", True
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16", True
     # UTF-16 without its mark: every other byte of plain text is zero
@@ -177,11 +199,8 @@ def _layout_of(path: Path, encoding: str) -> _Layout:
     if not whole:  # the last line may be cut
         text = text[: max(text.rfind("\n"), text.rfind("\r")) + 1]
     skip = 0
-    given = None
-    # Excel writes and obeys a first line that names the delimiter
-    if marked := re.match(r"\"?sep=(.)\"?[^\r\n]{0,80}(\r\n|\n|\r)", text):
-        given = marked.group(1)
-        text = text[marked.end() :]
+    given, text = named_delimiter(text)
+    if given:
         skip = 1
     delimiter = given or _sniff(text)
     header, used, rows = _head(text, delimiter)
@@ -209,6 +228,17 @@ def _layout_of(path: Path, encoding: str) -> _Layout:
         text_columns=frozenset(i for i, cell in cells if LEADING_ZERO.fullmatch(cell))
         | _perhaps_thousands(commas if decimal == "," else points if delimiter == ";" else []),
     )
+
+
+def named_delimiter(text: str) -> tuple[str | None, str]:
+    """Return the delimiter that a first line ``sep=;`` names, and the text after that line.
+
+    Excel writes and obeys such a line. Without one: None and the whole text.
+    """
+    marked = re.match(r"\"?sep=(.)\"?[^\r\n]{0,80}(\r\n|\n|\r)", text)
+    if marked is None:
+        return None, text
+    return marked.group(1), text[marked.end() :]
 
 
 def _perhaps_thousands(numbers: list[tuple[int, str]]) -> frozenset[int]:

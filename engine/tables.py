@@ -214,8 +214,21 @@ def _library_errors_hidden(name: str, kind: str) -> Iterator[None]:
         ) from None
 
 
-def _open_file(path: Path) -> TableSource:
-    """Open a file by what its first bytes say it is."""
+def first_bytes(path: Path) -> tuple[bytes, int]:
+    """Return the first 16 bytes of a file and its size.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        What the user named.
+
+    Raises
+    ------
+    InputError
+        There is no such file, it is empty, or it is a folder, pipe or device.
+    AccessError, StorageError
+        The file may not or cannot be read.
+    """
     name = path.name
     try:
         if path.is_dir():
@@ -223,7 +236,7 @@ def _open_file(path: Path) -> TableSource:
                 "a folder was given where a table is needed",
                 where=name,
                 rule="a table is one file",
-                repair="Name one csv, Parquet or Arrow file",
+                repair="Name one file",
             )
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
@@ -260,6 +273,13 @@ def _open_file(path: Path) -> TableSource:
             rule="a table has a line of column names and rows below it",
             repair="Export the table again",
         )
+    return head, size
+
+
+def _open_file(path: Path) -> TableSource:
+    """Open a file by what its first bytes say it is."""
+    name = path.name
+    head, size = first_bytes(path)
     for start, kind, repair in NOT_TABLES:
         if head.startswith(start):
             raise InputError(

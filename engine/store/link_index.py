@@ -16,11 +16,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from engine.identifiers import cro_number, pnc_id, prison_number, probation_number
 from engine.records.database import Database
 from engine.records.extract import Extract
 from engine.store.folder import PARTS, record, write_part
 from engine.store.link_model import SAMPLE, link_model
-from engine.store.names import canonical_pnc, canonical_prison_number, name_tokens, sound
+from engine.store.names import name_tokens, sound
 from engine.store.nicknames import full_names
 
 _RANGE = 500_000
@@ -214,12 +215,14 @@ def _identifiers(database: Database, extract: Extract) -> Iterable[pa.Table]:
     for table in _ranges(database, "plain_identifiers", "id_type, value"):
         kinds = np.asarray(table["id_type"])
         values = table["value"].to_pylist()
-        for kind, canonical in (
-            ("PNC", lambda text: canonical_pnc(text, year)),
-            ("NOMS", canonical_prison_number),
+        for kind, read in (
+            ("PNC", lambda text: pnc_id(text, year)),
+            ("CRO", cro_number),
+            ("NOMS", prison_number),
+            ("CRN", probation_number),
         ):
             for place in np.flatnonzero(kinds == kind):
-                values[place] = canonical(values[place])
+                values[place] = read(values[place]).value
         plain = table.set_column(2, "value", pa.array(values, pa.utf8()))
         yield plain.filter(plain["value"].is_valid())
 

@@ -1,0 +1,1 @@
+"""The organisation's file: template, reading in a sandbox, checks, quarantine."""

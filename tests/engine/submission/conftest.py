@@ -1,0 +1,11 @@
+"""One process with limits for all tests of a module."""
+
+import pytest
+
+from engine.submission.sandbox import Sandbox
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox() as one:
+        yield one
