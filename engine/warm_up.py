@@ -10,12 +10,22 @@ import numba
 import numpy as np
 import pyarrow as pa
 
+from engine.effects.replicates import (
+    MULTIPLIERS,
+    FullFit,
+    multiplier_replicates,
+    people_to_draw,
+    rematched_replicates,
+)
 from engine.effects.sensitivity.rosenbaum import rosenbaum_gamma
 from engine.errors import UsageError
 from engine.match import match
 from engine.matching.design import Covariate, Design
 from engine.matching.propensity import fit_propensity
 from kernels._jit import CACHE_FOLDER
+from kernels.columns import CodedColumns, pack_categories
+from kernels.rematch import GREEDY, NEAREST, WINDOW, Recipe
+from kernels.windows import UNIFORM
 
 _ROWS = 240
 _HOME = Path(__file__).resolve().parents[1]
@@ -122,6 +132,27 @@ def compile_set_sums() -> None:
     rosenbaum_gamma(rows[:2], 2 * rows[:3], rows[2:], outcome, "binary")
 
 
+def compile_replicates() -> None:
+    """Compile the kernels of the bootstrap."""
+    unit = np.arange(_ROWS, dtype=np.uint64)
+    for multiplier in MULTIPLIERS:
+        multiplier_replicates(np.ones((1, _ROWS)), unit, multiplier=multiplier, stop=1)
+    numbers = np.cos(np.arange(_ROWS) * 1.7)[None, :]
+    codes = (np.arange(_ROWS) % 3).astype(np.uint16)[None, :]
+    cells, start, terms = pack_categories(codes, [np.array([-1, 1, 2])])
+    columns = CodedColumns(numbers, np.zeros(1), np.ones(1), np.array([3]), cells, start, terms, 4)
+    treated = np.arange(_ROWS) % 5 == 0
+    everybody = np.ones(_ROWS, dtype=np.bool_)
+    full = FullFit(
+        columns, treated.astype(np.uint8), np.zeros(4), 50.0 * np.eye(4), everybody[:4], everybody
+    )
+    draws = people_to_draw(treated, everybody)
+    none = np.empty(0, dtype=np.int64)
+    for design in (NEAREST, GREEDY, WINDOW):
+        recipe = Recipe(treated, everybody, none, 1, none, design, 1, UNIFORM, 0.2, True, True)
+        rematched_replicates(recipe, np.ones((_ROWS, 1)), draws, full=full, stop=1)
+
+
 def warm_up(progress: Callable[[str, float], None] | None = None) -> None:
     """Compile every kernel into the private cache.
 
@@ -132,9 +163,9 @@ def warm_up(progress: Callable[[str, float], None] | None = None) -> None:
 
     Notes
     -----
-    Compiling runs on one core, so the two halves are compiled side by side in processes of their
-    own, which meet in the cache; then every match runs once here, which compiles whatever a half
-    did not get to.
+    Compiling runs on one core, so the parts are compiled side by side in processes of their own,
+    which meet in the cache; then everything runs once here, which compiles whatever a part did not
+    get to.
     """
 
     def tell(share: float) -> None:
@@ -143,20 +174,21 @@ def warm_up(progress: Callable[[str, float], None] | None = None) -> None:
 
     tell(0.0)
     if CACHE_FOLDER is not None:
-        halves = [
+        parts = [
             subprocess.Popen(  # noqa: S603 - our own interpreter and our own functions
-                [sys.executable, "-c", f"from engine.warm_up import {half}; {half}()"],
+                [sys.executable, "-c", f"from engine.warm_up import {part}; {part}()"],
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd=_HOME,
             )
-            for half in ("compile_fits", "compile_matches")
+            for part in ("compile_fits", "compile_matches", "compile_replicates")
         ]
-        for done, half in enumerate(halves):
-            half.wait()
-            tell((done + 1) / 3)
+        for done, part in enumerate(parts):
+            part.wait()
+            tell((done + 1) / 4)
     compile_fits()
     compile_set_sums()
+    compile_replicates()
     table = _table()
     for options in _MATCHES:
         match(table, **{**_PLAIN, **options})

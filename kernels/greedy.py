@@ -142,6 +142,41 @@ def first_free(score, run, left, right, value, low, high, caliper):
 
 
 @kernel(inline=True)
+def holds_person(chosen, taken, person, row):
+    """Whether another row of this row's person is among the first ``taken`` rows chosen."""
+    for k in range(taken):
+        if chosen[k] != row and person[chosen[k]] == person[row]:
+            return True
+    return False
+
+
+@kernel(inline=True)
+def first_free_stranger(
+    score, run, left, right, value, low, high, caliper, rows, person, focal_row, chosen, taken
+):
+    """As :func:`first_free`, past the focal row's own person and other rows of those chosen.
+
+    ``rows`` names the row of each pool position, ``chosen`` the rows of the set so far.
+    """
+    middle = first_at_least(score, low, high, value)
+    at_right = _root(right, middle)
+    run_last, at_left = _left_run(left, right, run, low, middle - 1)
+    while True:
+        j = _preferred(score, value, at_left, run_last, at_right, low, high, caliper)
+        if j < 0:
+            return -1
+        row = rows[j]
+        if person[row] != person[focal_row] and not holds_person(chosen, taken, person, row):
+            return j
+        if j >= middle:
+            at_right = _root(right, at_right + 1)
+        elif j == run_last:
+            run_last, at_left = _left_run(left, right, run, low, run[run_last] - 1)
+        else:
+            at_left = _root(right, at_left + 1)
+
+
+@kernel(inline=True)
 def best_free(score, run, left, right, value, low, high, rules, places, i, caliper, chosen, count):
     """Position of the preferred free candidate of focal i, or -1.
 

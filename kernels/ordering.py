@@ -43,7 +43,7 @@ def _pack(score, take, low, factor, shift, packed, sorted_score):
 
 
 @kernel()
-def _merge_run(order, score, first, stop, work):
+def merge_run(order, score, first, stop, work):
     """Sort order[first:stop] by (score, row): merge sort from runs of one upwards."""
     width = 1
     while width < stop - first:
@@ -116,7 +116,7 @@ def _settle(runs, score, order, work):
         first = runs[r, 0]
         stop = runs[r, 1]
         if stop - first > _SHORT_RUN:
-            _merge_run(order, score, first, stop, work)
+            merge_run(order, score, first, stop, work)
             continue
         for i in range(first + 1, stop):
             row = order[i]
@@ -163,7 +163,7 @@ def rows_by_score(
         return np.empty(0, dtype=np.int64), np.empty(0)
     if not np.isfinite(factor) or half_range > 1e300:
         order = np.flatnonzero(take)
-        _merge_run(order, score, 0, len(order), np.empty_like(order))
+        merge_run(order, score, 0, len(order), np.empty_like(order))
         return order, score[order]
     packed = np.empty(n, dtype=np.uint64)
     sorted_score = np.empty(n)

@@ -19,6 +19,12 @@ STAGE_MATCHING_ORDER = 2
 """Counter word 2 of the key that orders treated people for ``--order random``."""
 STAGE_INSTABILITY = 1_000
 """Counter word 2, less its number, of the keys of each order in the instability band."""
+STAGE_MULTIPLIER = 10
+"""Counter word 2 of the multipliers of a bootstrap with matches held fixed."""
+STAGE_SETS = 11
+"""Counter word 2 of the draws of matched sets or people, with or without replacement."""
+STAGE_COUNTS = 12
+"""Counter word 2 of the counts of people in a bootstrap that fits and matches again."""
 
 _M0 = np.uint64(0xD2E7470EE14C6C93)
 _M1 = np.uint64(0xCA5A826395121157)

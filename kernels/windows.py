@@ -13,6 +13,7 @@ from numba import prange
 
 from kernels._jit import kernel
 from kernels.blocks import two_sum
+from kernels.rules import first_at_least
 
 UNIFORM = 0
 EPANECHNIKOV = 1
@@ -28,6 +29,12 @@ for _row in range(10):
     _BINOMIAL[_row, 0] = 1.0
     for _column in range(1, _row + 1):
         _BINOMIAL[_row, _column] = _BINOMIAL[_row - 1, _column - 1] + _BINOMIAL[_row - 1, _column]
+
+
+@kernel(inline=True)
+def terms_of(shape):
+    """Number of powers that a kernel needs."""
+    return _TERMS[shape]
 
 
 @kernel(inline=True)
@@ -172,6 +179,18 @@ def add_squared_shares(score, caliper, shape, query, total, first, stop, squared
             squared[j] += share * share
 
 
+@kernel()
+def window_sum(score, mass, origin, caliper, shape, high, low, value, first, stop, sums):
+    """Sum of mass * kernel over the points first, ..., stop - 1; ``sums`` is scratch."""
+    terms = high.shape[1]
+    middle = first_at_least(score, first, stop, value)
+    return _range_sum(
+        score, mass, origin, caliper, shape, terms, high, low, value, 1.0, first, middle, sums
+    ) + _range_sum(
+        score, mass, origin, caliper, shape, terms, high, low, value, -1.0, middle, stop, sums
+    )
+
+
 @kernel(parallel=True)
 def window_sums_into(
     score, mass, origin, caliper, shape, high, low, query, first, stop, result, begin, end
@@ -202,42 +221,8 @@ def window_sums_into(
     for block in prange(blocks):
         sums = np.empty(terms)
         for i in range(begin + block * _BLOCK, min(begin + (block + 1) * _BLOCK, end)):
-            middle = first[i]
-            above = stop[i]
-            while middle < above:
-                half = (middle + above) >> 1
-                if score[half] < query[i]:
-                    middle = half + 1
-                else:
-                    above = half
-            result[i] = _range_sum(
-                score,
-                mass,
-                origin,
-                caliper,
-                shape,
-                terms,
-                high,
-                low,
-                query[i],
-                1.0,
-                first[i],
-                middle,
-                sums,
-            ) + _range_sum(
-                score,
-                mass,
-                origin,
-                caliper,
-                shape,
-                terms,
-                high,
-                low,
-                query[i],
-                -1.0,
-                middle,
-                stop[i],
-                sums,
+            result[i] = window_sum(
+                score, mass, origin, caliper, shape, high, low, query[i], first[i], stop[i], sums
             )
 
 

@@ -1,0 +1,70 @@
+"""Bootstrap replicates: with matches held fixed, and with fit and match made again."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.population import CATEGORIES, LEVELS, NUMBERS, SEED, population, scores
+from benchmarks.stopwatch import Stopwatch
+
+Answer = dict[str, np.ndarray]
+Run = Callable[[Stopwatch], Answer]
+
+
+def multipliers(rows: int, replicates: int) -> Run:
+    """Time replicates of the linear form of a 1-NN match, every person carrying a part of it."""
+    from engine.effects.replicates import multiplier_replicates
+    from engine.matching.pairing import Problem, pair_with_replacement
+
+    rng = np.random.default_rng([SEED, rows])
+    logit, treated = scores(rows, 0.05)
+    pairing = pair_with_replacement(Problem(logit, treated, np.ones(rows, dtype=np.bool_)))
+    uses = np.bincount(pairing.partner, weights=pairing.share, minlength=rows)
+    # Matched rows carry their residual, all rows the effect of the estimated score.
+    phi = (treated - uses) * (rng.random(rows) - 0.4) + 0.01 * rng.standard_normal(rows)
+    unit = rng.integers(0, 2**64, rows, dtype=np.uint64)
+
+    def run(watch: Stopwatch) -> Answer:
+        with watch("replicates"):
+            errors = multiplier_replicates(phi[None, :], unit, stop=replicates)
+        return {"ratio": np.array(errors.std() / np.sqrt(float((phi * phi).sum())))}
+
+    return run
+
+
+def refits(rows: int, replicates: int) -> Run:
+    """Time counts, warm refits and 1-NN matches of replicates; the full fit is outside."""
+    from engine.effects.replicates import (
+        MATCHED,
+        FullFit,
+        people_to_draw,
+        rematched_replicates,
+    )
+    from engine.matching.design import Covariate, Design, code_columns
+    from kernels.newton import fit
+    from kernels.rematch import NEAREST, Recipe
+
+    people = population(rows)
+    numbers = tuple(Covariate(name, (), row) for row, name in enumerate(NUMBERS))
+    categories = tuple(
+        Covariate(name, tuple(f"level {k}" for k in range(levels)), row)
+        for row, (name, levels) in enumerate(zip(CATEGORIES, LEVELS, strict=True))
+    )
+    none = np.empty(0)
+    columns, _ = code_columns(Design(numbers + categories, people.numbers, people.codes), none)
+    treated = people.treated.astype(np.uint8)
+    active = np.ones(columns.n_terms, dtype=np.bool_)
+    everybody = np.ones(rows, dtype=np.bool_)
+    fitted = fit(columns, treated, none, active)
+    full = FullFit(columns, treated, fitted.beta, fitted.information, active, everybody)
+    nobody = np.empty(0, dtype=np.int64)
+    recipe = Recipe(people.treated, everybody, nobody, 1, nobody, NEAREST, 1, 0, 0.2, True, False)
+    values = np.random.default_rng(SEED).random((rows, 1))
+    draws = people_to_draw(people.treated, everybody)
+
+    def run(watch: Stopwatch) -> Answer:
+        with watch("replicates"):
+            found = rematched_replicates(recipe, values, draws, full=full, stop=replicates)
+        return {"warm": np.mean(found.status == MATCHED), "passes": found.passes}
+
+    return run
