@@ -83,11 +83,14 @@ class FittedColumns:
         Penalised for ridge; at the estimate, on the scaled columns.
     active : bool, shape (p,)
         Columns that got a coefficient.
+    beta : float64, shape (p,)
+        Coefficients of the scaled columns.
     """
 
     columns: CodedColumns
     information: NDArray[np.float64]
     active: NDArray[np.bool_]
+    beta: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -267,7 +270,7 @@ def fit_propensity(
         )
     return PropensityModel(
         _terms(columns, fitted, names, active),
-        FittedColumns(columns, fitted.information, active),
+        FittedColumns(columns, fitted.information, active, fitted.beta),
         np.where(left_out, -np.inf, fitted.eta) if left_out.any() else fitted.eta,
         left_out,
         name_of_method,

@@ -43,7 +43,7 @@ OUTPUTS = frozenset(
         MANIFEST,
     }
 )
-"""Names that a `match` and a `bootstrap` of it may write. A folder that holds any other name is never written to."""
+"""Names that a `match` and its bootstrap may write. A folder with any other is never written to."""
 
 SHARDS = "shards"
 """Folder of jobs on an output, such as its bootstrap; each job has a folder of its own in it."""
