@@ -38,10 +38,8 @@ from engine.jobs.resampling import (
     WHY,
     Resampler,
     choose_kind,
+    replicates,
     resampler,
-)
-from engine.jobs.resampling import (
-    replicates as compute_replicates,
 )
 from engine.jobs.shards import Units
 from engine.release.files import publish, stage_json
@@ -53,6 +51,10 @@ from engine.tables import open_table
 BOOTSTRAP = "bootstrap.json"
 Progress = Callable[[str, float, str], None]
 
+MAIN_INTERVAL = (
+    "The main interval of the study is the one that the design of the match decides on (primary); "
+    "the bootstrap is a second opinion."
+)
 _FEWEST_SHOWN = 50
 
 
@@ -151,7 +153,7 @@ def bootstrap(
         backend = _backend(workers, scheduler, stack, tell)
         stack.enter_context(held(place, job, shared=share is not None))
         collected = run(
-            place, job, wanted or prepared.wanted, compute_replicates, prepared.parameters,
+            place, job, wanted or prepared.wanted, replicates, prepared.parameters,
             backend, shared=share is not None, tell=_reporter(progress, prepared, asked.level),
         )  # fmt: skip
     return None if share is not None else _publish(prepared, asked, collected)
@@ -308,10 +310,7 @@ def _content(prepared: _Prepared, asked: Asked, collected: Collected) -> dict[st
 
 
 def _notes(match: Finished, kind: str, level: float) -> list[str]:
-    notes = [
-        "The main interval of the study is the one that the design of the match decides on "
-        "(primary); the bootstrap is a second opinion."
-    ]
+    notes = [MAIN_INTERVAL]
     if kind == "refit":
         valid = match.results["design"]["method"] in {"radius", "kernel"}
         notes.append(f"Fitting and matching again: {VALID_REMATCH if valid else DIAGNOSTIC}.")

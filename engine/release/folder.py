@@ -219,10 +219,12 @@ def read_file(folder: Path, name: str, limit: int) -> bytes:
     with plain_errors(f"the file '{name}'", "reading"):
         descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW)
         with os.fdopen(descriptor, "rb") as file:
-            content = file.read(limit + 1)
-    if len(content) > limit:
-        raise StorageError(f"the file '{name}' is too large to be one that this software wrote")
-    return content
+            # Told a size, read() would take that much memory before it looks how much there is.
+            if os.fstat(descriptor).st_size > limit:
+                raise StorageError(
+                    f"the file '{name}' is too large to be one that this software wrote"
+                )
+            return file.read()
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
