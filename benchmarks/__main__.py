@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: run every case, write the record and the table."""
+"""Run the project beside its peers, write the record and show the table."""
 
 import argparse
 import os
@@ -7,31 +7,63 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.record import put_into_readme
+
 HERE = Path(__file__).resolve().parent
+RECORDS = HERE / "records"
 
 
-def main() -> int:
-    """Run the suites under pytest-benchmark; return 0 only if every bar is met."""
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "--size",
-        choices=["small", "full"],
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        "--full",
+        dest="size",
+        action="store_const",
+        const="full",
         default="small",
-        help="full: the national sizes that the bars are for (12 GB, about an hour)",
+        help="the national sizes that the bars are for (12 GB of memory, about an hour)",
+    )
+    size.add_argument(
+        "--quick",
+        dest="size",
+        action="store_const",
+        const="quick",
+        help="a few ten thousand rows: shows that every case runs, and nothing else",
     )
     parser.add_argument("--only", metavar="WORDS", help="cases whose names match, as pytest -k")
     parser.add_argument(
-        "--out", type=Path, default=HERE / "recorded", help="folder for SIZE.json and SIZE.md"
+        "--out",
+        type=Path,
+        default=RECORDS,
+        help="folder for SIZE.json and SIZE.md (default: benchmarks/records)",
     )
-    given = parser.parse_args()
+    parser.add_argument(
+        "--readme",
+        nargs="?",
+        type=Path,
+        const=RECORDS / "full.json",
+        metavar="RECORD",
+        help="run nothing: put the table of a record (default: full.json) into README.md",
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the suites under pytest-benchmark; return 0 only if every bar is met."""
+    given = _parser().parse_args(arguments)
+    if given.readme is not None:
+        put_into_readme(given.readme, HERE.parent / "README.md")
+        return 0
+    out = given.out.resolve()
     os.chdir(HERE.parent)
-    arguments = [
+    options = [
         str(HERE), "--benchmark-only", "--benchmark-quiet", f"--size={given.size}",
-        f"--record={given.out}", "-q",
+        f"--record={out}", "-q", "-p", "no:cacheprovider",
     ]  # fmt: skip
     if given.only:
-        arguments += ["-k", given.only]
-    return int(pytest.main(arguments))
+        options += ["-k", given.only]
+    return int(pytest.main(options))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import pytest
 from benchmarks.race import NotInstalled
 from benchmarks.record import Figure, as_record, as_table
 from benchmarks.rscript import matchit_version
+from benchmarks.sizes import SIZES, Size
 
 FIGURES = pytest.StashKey[list[Figure]]()
 
@@ -19,7 +20,7 @@ def pytest_addoption(parser):
     group = parser.getgroup("justicelab benchmarks")
     group.addoption(
         "--size",
-        choices=["small", "full"],
+        choices=list(SIZES),
         default="small",
         help="full: the national sizes that the bars are for (needs 12 GB and about an hour)",
     )
@@ -31,18 +32,19 @@ def pytest_configure(config):
 
 
 @pytest.fixture(scope="session")
-def full(request) -> bool:
-    """Whether national sizes are asked for."""
-    return request.config.getoption("--size") == "full"
+def size(request) -> Size:
+    """How many rows the cases have."""
+    return SIZES[request.config.getoption("--size")]
 
 
 @pytest.fixture
 def note(request):
-    """Keep a figure for the table and hold the test to its bar."""
+    """Keep figures for the table and hold the test to their bars."""
 
-    def keep(figure: Figure) -> None:
-        request.config.stash[FIGURES].append(figure)
-        assert figure.verdict != "FAIL", f"{figure.what}: {figure.value:.3g} > {figure.limit:.3g}"
+    def keep(*figures: Figure) -> None:
+        request.config.stash[FIGURES].extend(figures)
+        missed = [figure for figure in figures if figure.verdict == "FAIL"]
+        assert not missed, "; ".join(f"{f.what}: {f.value:.3g} > {f.limit:.3g}" for f in missed)
 
     return keep
 

@@ -10,7 +10,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -201,14 +200,6 @@ def alone(benchmark: Any, ours: Side, *, laps: int) -> list[Lap]:
     found: list[Lap] = []
     benchmark.pedantic(lambda: found.append(ours.lap()), rounds=laps)
     return found
-
-
-def closing(*makers: Callable[[], Side]) -> contextlib.ExitStack:
-    """Return a stack that closes what is entered; see :func:`entered`."""
-    stack = contextlib.ExitStack()
-    for maker in makers:
-        entered(stack, maker())
-    return stack
 
 
 def entered(stack: contextlib.ExitStack, side: Side) -> Any:

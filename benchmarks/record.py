@@ -1,14 +1,16 @@
 """What is recorded: the machine, every comparison with its bar, and the table made of them."""
 
 import importlib.metadata
+import json
 import os
 import platform
+import tomllib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+_ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
-    "justicelab",
     "numba",
     "numpy",
     "scipy",
@@ -19,6 +21,8 @@ PACKAGES = (
     "statsmodels",
     "pytest-benchmark",
 )
+BEGIN = "<!-- benchmarks: python -m benchmarks --readme -->"
+END = "<!-- end of benchmarks -->"
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ def machine() -> dict[str, Any]:
                 break
     except OSError:
         model = platform.machine()
-    versions = {}
+    project = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    versions = {project["name"]: project["version"]}
     for package in PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)
@@ -129,28 +134,83 @@ def _parts(parts: dict[str, float]) -> str:
     return f"{whole} ({' + '.join(f'{part} {_number(s)}' for part, s in parts.items())})"
 
 
+def _machine_line(record: dict[str, Any]) -> str:
+    box = record["machine"]
+    known = box["versions"] | record["peers"]
+    there = [f"{name} {text}" for name, text in known.items() if "not installed" not in text]
+    absent = [name for name, text in known.items() if "not installed" in text]
+    missing = f" Not installed: {', '.join(absent)}." if absent else ""
+    return (
+        f"{box['processor']} ({box['family']}), {box['cores']} cores, {box['memory_gb']} GB, "
+        f"{box['system']}, Python {box['python']}; {', '.join(there)}. {record['date']}.{missing}"
+    )
+
+
+def _cells(figure: dict[str, Any]) -> dict[str, str]:
+    """Return the cells of a figure's row by the headings of the tables."""
+    return {
+        "what": figure["what"],
+        "rows": f"{figure['rows']:,}" if figure["rows"] else "",
+        "measure": figure["measure"],
+        "ours": _parts(figure["ours"]),
+        "beside": figure["beside"],
+        "theirs": _parts(figure["peer"]),
+        "value": "" if figure["value"] is None else f"{_number(figure['value'])} {figure['unit']}",
+        "bar": "" if figure["limit"] is None else f"<= {_number(figure['limit'])}",
+        "verdict": figure["verdict"],
+        "answers": "; ".join(text for text in (figure["answers"], figure["note"]) if text),
+    }
+
+
+def _rows(headings: tuple[str, ...], rows: list[dict[str, str]]) -> list[str]:
+    numbers = {"rows", "ours", "theirs", "value", "bar"}
+    rule = "|".join("---:" if heading in numbers else "---" for heading in headings)
+    body = ["| " + " | ".join(row[heading] for heading in headings) + " |" for row in rows]
+    return ["| " + " | ".join(headings) + " |", f"|{rule}|", *body]
+
+
 def as_table(record: dict[str, Any]) -> str:
     """Return the figures of a record as a Markdown table under a line on the machine."""
-    box = record["machine"]
-    versions = ", ".join(f"{name} {version}" for name, version in box["versions"].items())
-    peers = "".join(f", {name} {version}" for name, version in record["peers"].items())
-    lines = [
-        (
-            f"{box['processor']} ({box['family']}), {box['cores']} cores, {box['memory_gb']} GB, "
-            f"{box['system']}, Python {box['python']}; {versions}{peers}. {record['date']}."
-        ),
-        "",
-        "| what | rows | measure | ours | beside | theirs | value | bar | verdict | answers |",
-        "|---|---:|---|---:|---|---:|---:|---:|---|---|",
-    ]
+    headings = (
+        "what", "rows", "measure", "ours", "beside", "theirs", "value", "bar", "verdict", "answers",
+    )  # fmt: skip
+    cells = [_cells(figure) for figure in record["figures"]]
+    return "\n".join([_machine_line(record), "", *_rows(headings, cells)]) + "\n"
+
+
+def as_short_table(record: dict[str, Any]) -> str:
+    """Return the figures of a record as a table for the README: totals without their parts."""
+    headings = ("what", "rows", "measure", "ours", "beside", "theirs", "value", "bar", "verdict")
+    cells = []
     for figure in record["figures"]:
-        value = "" if figure["value"] is None else f"{_number(figure['value'])} {figure['unit']}"
-        limit = "" if figure["limit"] is None else f"<= {_number(figure['limit'])}"
-        answers = "; ".join(text for text in (figure["answers"], figure["note"]) if text)
-        cells = (
-            figure["what"], f"{figure['rows']:,}" if figure["rows"] else "", figure["measure"],
-            _parts(figure["ours"]), figure["beside"], _parts(figure["peer"]), value, limit,
-            figure["verdict"], answers,
-        )  # fmt: skip
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        row = _cells(figure)
+        for heading, parts in (("ours", figure["ours"]), ("theirs", figure["peer"])):
+            row[heading] = _number(sum(parts.values())) if parts else ""
+        if figure["value"] is None:
+            row["verdict"] = figure["note"] or row["verdict"]
+        cells.append(row)
+    return "\n".join([*_rows(headings, cells), "", _machine_line(record)]) + "\n"
+
+
+def put_into_readme(record: Path, readme: Path) -> None:
+    """Replace what stands between the markers of a README by the table of a record.
+
+    Parameters
+    ----------
+    record : path
+        JSON of :func:`as_record`.
+    readme : path
+        Holds both markers, each once.
+
+    Raises
+    ------
+    ValueError
+        A marker is missing or stands twice.
+    """
+    table = as_short_table(json.loads(record.read_text(encoding="utf-8")))
+    text = readme.read_text(encoding="utf-8")
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise ValueError(f"{readme.name} must hold {BEGIN} and {END} once each")
+    before, rest = text.split(BEGIN)
+    after = rest.split(END)[1]
+    readme.write_text(f"{before}{BEGIN}\n{table}{END}{after}", encoding="utf-8")

@@ -10,8 +10,10 @@ from typing import Annotated
 
 import typer
 
+from cli.check_extract import check_extract
 from cli.match import match
 from cli.power import power
+from cli.prepare import prepare
 from cli.warm_up import warm_up
 
 app = typer.Typer(
@@ -24,6 +26,8 @@ app = typer.Typer(
 )
 app.command()(match)
 app.command()(power)
+app.command(name="check-extract")(check_extract)
+app.command()(prepare)
 app.command(name="warm-up")(warm_up)
 
 

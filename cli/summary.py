@@ -7,6 +7,9 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
+from engine.release.formats import lookup
+from engine.release.words import main_caution
+
 WIDTH = 80
 """Columns of the narrowest terminal in common use."""
 
@@ -14,7 +17,7 @@ _SMALLEST_P = 0.0001
 
 
 def summary(results: Mapping[str, Any]) -> str:
-    """Return the lines printed after a match: counts, balance, estimates, certificate.
+    """Return the lines printed after a match: counts, balance, certificate, estimates.
 
     Parameters
     ----------
@@ -25,6 +28,7 @@ def summary(results: Mapping[str, Any]) -> str:
     -------
     str
         Lines of at most 80 characters unless a single name is longer, each ended by a line feed.
+        The estimates end with how their intervals were made and the one caution not to be missed.
     """
     counts = results["counts"]
     balance = results["balance_summary"]
@@ -78,6 +82,9 @@ def summary(results: Mapping[str, Any]) -> str:
     )
     if results["estimates"]:
         lines += ["", *_estimates(results["estimates"])]
+        caution = main_caution(results)
+        if caution is not None:
+            lines += _caution(results, caution)
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -129,7 +136,22 @@ def _estimates(estimates: Sequence[Mapping[str, Any]]) -> list[str]:
             line for pair in zip(names, figures, strict=True) for line in (pair[0], f"  {pair[1]}")
         ]
     methods = sorted({str(e["interval_method"]) for e in estimates})
-    return [*table, f"Interval: {', '.join(methods)}"]
+    return [*table, *_wrapped(f"Interval: {', '.join(methods)}")]
+
+
+def _caution(results: Mapping[str, Any], key: str) -> list[str]:
+    """Return a caution, with its outcome where there are several."""
+    part, number, _ = key.split(".", 2)
+    several = part == "estimates" and len(results[part]) > 1
+    about = f" on {_printable(results[part][int(number)]['outcome'])}" if several else ""
+    return _wrapped(f"Caution{about}: {_printable(str(lookup(results, key)))}")
+
+
+def _wrapped(text: str) -> list[str]:
+    """Return the lines of a sentence, the later ones set in."""
+    return textwrap.wrap(
+        text, WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _pairs(pairs: Sequence[tuple[str, str]]) -> list[str]:

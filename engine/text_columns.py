@@ -108,7 +108,7 @@ def not_zero_and_one(levels: Levels, name: str, source: TableSource) -> InputErr
 
 def refuse_text(levels: Levels, name: str, source: TableSource) -> None:
     """Raise the error for text where numbers are needed."""
-    plain, written = _number_cells(levels)
+    plain, written = map(levels.of_rows, _number_levels(levels))
     filled = levels.filled
     words = filled & ~plain & ~written
     count = int(words.sum())
@@ -133,8 +133,8 @@ def refuse_text(levels: Levels, name: str, source: TableSource) -> None:
     )
 
 
-def _number_cells(levels: Levels) -> tuple[np.ndarray, np.ndarray]:
-    """Return which cells are plain numbers, and which are numbers in a spreadsheet's dress."""
+def _number_levels(levels: Levels) -> tuple[list[bool], list[bool]]:
+    """Return which levels are plain numbers, and which are numbers in a spreadsheet's dress."""
     pointed = [level for level in levels.names if "." in level]
     doubtful = bool(pointed) and all(map(THOUSANDS.fullmatch, pointed))  # 1.234: a point or not?
     plain = [
@@ -145,7 +145,7 @@ def _number_cells(levels: Levels) -> tuple[np.ndarray, np.ndarray]:
         not is_plain and _looks_like(WRITTEN_NUMBER, level)
         for level, is_plain in zip(levels.names, plain, strict=True)
     ]
-    return levels.of_rows(plain), levels.of_rows(written)
+    return plain, written
 
 
 def _looks_like(pattern: re.Pattern[str], level: str) -> bool:
@@ -184,7 +184,10 @@ def _spreadsheet_numbers(cells: np.ndarray, name: str, source: TableSource) -> I
 
 def refuse_numbers_as_text(levels: Levels, name: str, source: TableSource) -> None:
     """Raise the error for a text column that was meant to be numbers."""
-    plain, written = _number_cells(levels)
+    of_levels = _number_levels(levels)
+    if not any(map(any, of_levels)):
+        return
+    plain, written = map(levels.of_rows, of_levels)
     filled = levels.filled
     n_filled = int(filled.sum())
     n_numbers = int(plain.sum()) + int(written.sum())

@@ -49,6 +49,11 @@ _MATCHES: tuple[dict[str, Any], ...] = (
 """Matches that between them enter every kernel."""
 
 
+def processors() -> int:
+    """Return how many processors there are for this process."""
+    return int(numba.config.NUMBA_NUM_THREADS)
+
+
 def set_threads(n: int) -> None:
     """Let kernels use ``n`` threads; results do not depend on it.
 

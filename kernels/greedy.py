@@ -14,6 +14,7 @@ from kernels._jit import kernel
 from kernels.rules import (
     compare_distances,
     first_at_least,
+    first_at_least_from,
     may_pair,
     new_to_set,
     squared_distance,
@@ -32,7 +33,7 @@ class Places(NamedTuple):
     left : int32, shape (n_pool + 1,)
         Forest of next free positions at or before each, shifted by one; 0 means none.
     used : int64, shape (n_pool,)
-        Times each row has been used.
+        Times each row has been used; not kept where no rule asks and one use closes a row.
     entered : int64, shape (n_people,) or (0,)
         For one entry per person: 0 for people who have not entered the match, -1 for those who
         entered as a partner, i + 1 for those who entered as focal row i.
@@ -133,9 +134,11 @@ def use(places, rules, i, j):
 
 
 @kernel(inline=True)
-def first_free(score, run, left, right, value, low, high, caliper):
-    """Position of the preferred free candidate where no rule can refuse one, or -1."""
-    middle = first_at_least(score, low, high, value)
+def first_free(score, run, left, right, value, middle, low, high, caliper):
+    """Position of the preferred free candidate where no rule can refuse one, or -1.
+
+    ``middle`` is the first position whose score is at least ``value``.
+    """
     at_right = _root(right, middle)
     run_last, at_left = _left_run(left, right, run, low, middle - 1)
     return _preferred(score, value, at_left, run_last, at_right, low, high, caliper)
@@ -268,18 +271,22 @@ def greedy_round(
     focal_score, low, high = sequence
     left = places.left
     right = places.right
-    used = places.used
+    middle = 0
     for i in range(start, stop):
         if count[i] < round_number or quota[i] <= round_number:
             continue
         if plain:
             # No tuple of arrays is passed on this path: counting its references would cost more
             # than the walk (220 ns against 60 ns).
-            j = first_free(score, run, left, right, focal_score[i], low[i], high[i], caliper)
+            # Served in the order of scores, neighbours have their places side by side.
+            hint = min(max(middle, low[i]), high[i])
+            middle = first_at_least_from(score, low[i], high[i], focal_score[i], hint)
+            j = first_free(
+                score, run, left, right, focal_score[i], middle, low[i], high[i], caliper
+            )
             if j >= 0:
                 right[j] = j + 1
                 left[j + 1] = j
-                used[j] = 1
         else:
             if not focal_may_enter(places, rules, i):
                 continue

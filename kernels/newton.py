@@ -39,7 +39,12 @@ DEPENDENCE_TOLERANCE = 1e-11
 """A column is dependent on those before it when the squared length left is at most this share of
 its own: R's glm uses 1e-11 on lengths, which squared products cannot resolve in float64."""
 _PILOT_ROWS = 65_536
+_PILOT_FROM = 32_768
+_ROUGH = 1e-2
+"""Scaled gradient at which a pilot fit is near enough: its own error is about one."""
 _SLOW = 0.3
+_PASSES = 5
+"""Gradient passes that cost as much as forming the exact information."""
 _HALVINGS = 40
 
 CONVERGED = 0
@@ -126,15 +131,25 @@ def _null_start(problem: _Problem) -> np.ndarray:
     return beta
 
 
+def _is_slow(scaled: float, before: float) -> bool:
+    """Whether the steps left at this pace cost more than forming the information anew."""
+    if not before < np.inf or scaled <= GRADIENT_TOLERANCE:
+        return False
+    pace = scaled / before
+    return pace > _SLOW or pace**_PASSES * scaled > GRADIENT_TOLERANCE
+
+
 def _descend(
     problem: _Problem,
     beta: np.ndarray,
     metric: np.ndarray | None,
     active: np.ndarray,
     steps: int,
+    tolerance: float = GRADIENT_TOLERANCE,
 ) -> NewtonFit:
     """Newton steps from ``beta``; ``metric`` None means the exact information at every step."""
     exact_each_step = metric is None
+    rough = tolerance > GRADIENT_TOLERANCE
     lower = np.empty((len(beta), len(beta)))
     eta = np.empty(len(problem.treated))
     trial_eta = np.empty_like(eta)
@@ -157,7 +172,7 @@ def _descend(
                 break
             factored = True
         scaled = _largest_scaled(gradient, information, active)
-        if scaled <= GRADIENT_TOLERANCE and change <= DEVIANCE_TOLERANCE:
+        if scaled <= tolerance and (rough or change <= DEVIANCE_TOLERANCE):
             if fresh:
                 status = CONVERGED
                 break
@@ -165,7 +180,7 @@ def _descend(
             continue
         if iterations == steps:
             break
-        if not fresh and scaled > _SLOW * before:
+        if not fresh and _is_slow(scaled, before):
             information, before = None, np.inf
             continue
         before = scaled
@@ -199,7 +214,7 @@ def _descend(
     factor(information, lower, usable, 0.0)
     inverse = np.empty_like(lower)
     invert(lower, usable, inverse)
-    if status == CONVERGED:
+    if status == CONVERGED and not rough:
         # One step more with the exact information: from 1e-8 standard errors to rounding error.
         step = np.empty_like(beta)
         solve(lower, active, gradient, step)
@@ -224,13 +239,14 @@ def _take(problem: _Problem, rows: np.ndarray, weights: np.ndarray) -> _Problem:
 def _pilot(problem: _Problem) -> _Problem | None:
     """Case-control subsample weighted back to the table, or None where the table is small."""
     n = len(problem.treated)
-    if n <= 3 * _PILOT_ROWS:
+    if n < _PILOT_FROM:
         return None
+    most = min(_PILOT_ROWS, n // 8)
     parts = []
     weights = []
     for label in (0, 1):
         rows = np.flatnonzero(problem.treated == label)
-        step = max(1, len(rows) // _PILOT_ROWS)
+        step = max(1, len(rows) // most)
         taken = rows[::step]
         parts.append(taken)
         share = np.full(len(taken), len(rows) / len(taken))
@@ -261,7 +277,7 @@ def independent_columns(
     is the whole table looked at.
     """
     n = columns.numeric.shape[1] if columns.numeric.shape[0] else columns.cells.shape[1]
-    steps = [max(1, n // (2 * _PILOT_ROWS)), 1]
+    steps = [max(1, n // min(2 * _PILOT_ROWS, max(_PILOT_FROM, n // 4))), 1]
     for step in dict.fromkeys(steps):
         rows = slice(None, None, step)
         sample = columns._replace(
@@ -319,7 +335,7 @@ def fit(
     metric = None
     sample = _pilot(problem) if start is None else None
     if sample is not None:
-        pilot = _descend(sample, beta, None, active, LARGEST_STEPS)
+        pilot = _descend(sample, beta, None, active, LARGEST_STEPS, _ROUGH)
         if pilot.status == CONVERGED:
             beta, metric = pilot.beta, pilot.information
     return _descend(problem, beta, metric, active, LARGEST_STEPS)

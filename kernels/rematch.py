@@ -282,9 +282,11 @@ def _match_greedily(
                             rows, person, row, chosen[place], number,
                         )  # fmt: skip
                     else:
+                        middle = first_at_least(score, start[c], start[c + 1], value[row])
                         j = first_free(
-                            score, run, left, right, value[row], start[c], start[c + 1], caliper
-                        )
+                            score, run, left, right, value[row], middle, start[c], start[c + 1],
+                            caliper,
+                        )  # fmt: skip
                     if j >= 0:
                         free[j] -= 1
                         if free[j] == 0:

@@ -165,6 +165,23 @@ def first_at_least(score, low, high, value):
 
 
 @kernel(inline=True)
+def first_at_least_from(score, low, high, value, hint):
+    """The same, found by growing steps from ``hint`` in [low, high]: few where it is near."""
+    step = 1
+    if hint < high and score[hint] < value:
+        low = hint + 1
+        while low + step < high and score[low + step] < value:
+            low += step + 1
+            step *= 2
+        return first_at_least(score, low, min(high, low + step), value)
+    high = hint
+    while high - step >= low and score[high - step] >= value:
+        high -= step
+        step *= 2
+    return first_at_least(score, max(low, high - step), high, value)
+
+
+@kernel(inline=True)
 def window_low(score, low, high, value, caliper):
     """First position in [low, high) not further than ``caliper`` below ``value``."""
     while low < high:
@@ -201,8 +218,9 @@ def mark_runs(score, start, run):
         Filled.
     """
     for cell in range(start.shape[0] - 1):
-        for j in range(start[cell], start[cell + 1]):
-            if j > start[cell] and score[j] == score[j - 1]:
-                run[j] = run[j - 1]
-            else:
-                run[j] = j
+        first = start[cell]
+        for j in range(first, start[cell + 1]):
+            before = score[max(j - 1, start[cell])]
+            # A choice, not a branch: runs are short.
+            first = first if score[j] == before else j
+            run[j] = first

@@ -14,7 +14,8 @@ Run = Callable[[Stopwatch], Answer]
 def multipliers(rows: int, replicates: int) -> Run:
     """Time replicates of the linear form of a 1-NN match, every person carrying a part of it."""
     from engine.effects.replicates import multiplier_replicates
-    from engine.matching.pairing import Problem, pair_with_replacement
+    from engine.matching.pairing import pair_with_replacement
+    from engine.matching.problem import Problem
 
     rng = np.random.default_rng([SEED, rows])
     logit, treated = scores(rows, 0.05)

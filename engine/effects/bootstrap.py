@@ -81,6 +81,8 @@ class Bootstrap:
     intervals : tuple of Limits
     note : str
         What the replicates are good for.
+    skew : float or None
+        BCa's acceleration; None for refits.
     """
 
     kind: str
@@ -90,6 +92,7 @@ class Bootstrap:
     standard_error: float
     intervals: tuple[Limits, ...]
     note: str
+    skew: float | None = None
 
     def interval(self, method: str) -> Limits:
         """Return the interval made by one method.
@@ -286,16 +289,17 @@ def multiplier_bootstrap(
     Returns
     -------
     Bootstrap
-        The interval of inference.md's weighted bootstrap is 'basic'.
+        Its 'basic' interval is the one whose error distribution the multipliers imitate.
     """
     errors = multiplier_replicates(
         sums[None, :], unit, multiplier=multiplier, seed=seed, stop=replicates
     )[:, 0]
     estimates = estimate + errors / n_matched
-    intervals = bootstrap_intervals(estimate, estimates, level=level, skew=acceleration(sums))
+    skew = acceleration(sums)
+    intervals = bootstrap_intervals(estimate, estimates, level=level, skew=skew)
     return Bootstrap(
         "multiplier", replicates, seed, estimates, standard_error_of(estimates), intervals,
-        f"{multiplier} multipliers; {FIXED_MATCHES}",
+        f"{multiplier} multipliers; {FIXED_MATCHES}", skew,
     )  # fmt: skip
 
 
@@ -368,7 +372,7 @@ def set_bootstrap(
     skew = acceleration(float(total(usable)) / max(1, len(usable)) - usable)
     return Bootstrap(
         kind, replicates, seed, estimates, standard_error_of(estimates),
-        bootstrap_intervals(estimate, estimates, level=level, skew=skew), note,
+        bootstrap_intervals(estimate, estimates, level=level, skew=skew), note, skew,
     )  # fmt: skip
 
 

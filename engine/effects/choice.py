@@ -187,8 +187,10 @@ def choose_interval(asked: IntervalName, sample: MatchedSample, outcome: Outcome
         _refuse(asked, _ROWS, sample)
     if asked == "abadie-imbens-adjusted" and sample.squared_share is None:
         _refuse(asked, "the radius match has too many pairs for squared shares", sample)
-    if asked == "refit" and outcome == "time":
-        _refuse(asked, "replicates of a measure among those with the event are not made", sample)
+    if asked == "abadie-imbens-adjusted" and sample.model is None:
+        _refuse(
+            asked, "the score was given, not fitted here, so nothing is to be corrected", sample
+        )
     return Choice(asked, METHODS.get(asked, BY_DESIGN[outcome]), _why(asked, sample), refused)
 
 

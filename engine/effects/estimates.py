@@ -9,6 +9,7 @@ from engine.effects.adjusted import predict_without_service
 from engine.effects.cautions import LEAST_EVENTS, LEAST_EXPECTED, estimate_cautions
 from engine.effects.choice import (
     BY_DESIGN,
+    NEEDS_REPLICATES,
     Choice,
     IntervalName,
     choose_interval,
@@ -72,6 +73,7 @@ class Estimate:
     enough_events : bool
         Whether a difference may be called significant: at least 30 treated people with the event.
     cautions : tuple of str
+        The most important first.
     """
 
     outcome: Outcome
@@ -298,7 +300,7 @@ def _as_named(
     choice: Choice, interval: Interval, form: LinearForm, others: tuple[Interval, ...], level: float
 ) -> tuple[Interval, tuple[Interval, ...]]:
     """The main interval that was asked for, and the rest."""
-    if choice.method == interval.method:
+    if choice.method == interval.method or choice.asked in NEEDS_REPLICATES:
         return interval, others
     if choice.asked == "wald":
         freedom = interval.degrees_of_freedom
@@ -395,7 +397,7 @@ def estimate_outcome(
     cautions = list(estimate_cautions(sample, form, interval.degrees_of_freedom, near.fallbacks))
     enough = events >= LEAST_EVENTS
     if not (publishable and enough):
-        cautions.append(_too_few(expected, events))
+        cautions.insert(0, _too_few(expected, events))
     return Estimate(
         outcome, _MEASURES[outcome.type], groups[1], groups[0], main, choice, rest, ratios,
         adjusted, note, form, expected, publishable, enough, tuple(cautions),
@@ -416,6 +418,6 @@ def _too_few(expected: float, events: int) -> str:
             f"{LEAST_EXPECTED:.0f}: this result must not be published."
         )
     return (
-        f"Only {events} treated people had the event, fewer than {LEAST_EVENTS}: nothing may be "
-        "called significant."
+        f"Only {events} treated people had the event, fewer than {LEAST_EVENTS}: this result must "
+        "not be called clear, wherever its interval lies."
     )

@@ -12,6 +12,7 @@ from engine.effects.choice import IntervalName, choose_interval
 from engine.effects.estimates import Estimate, estimate_outcome
 from engine.effects.neighbourhoods import find_neighbourhoods
 from engine.effects.outcome import Outcome
+from engine.effects.resampled import Resampled, resample, with_resampled
 from engine.effects.sample import matched_sample
 from engine.effects.sensitivity.assess import Sensitivity, assess_placebo, assess_sensitivity
 from engine.effects.sensitivity.placebo import Placebo
@@ -64,12 +65,15 @@ class Effects:
     placebos : tuple of Placebo
     support : Support or None
         None where there is no outcome.
+    resampled : tuple of tuple of Resampled
+        For each estimate; empty without replicates.
     """
 
     estimates: tuple[Estimate, ...] = ()
     sensitivity: tuple[Sensitivity, ...] = ()
     placebos: tuple[Placebo, ...] = ()
     support: Support | None = None
+    resampled: tuple[tuple[Resampled, ...], ...] = ()
 
 
 def estimate_effects(
@@ -112,17 +116,24 @@ def estimate_effects(
     orders = asked.orders
     if orders is None:
         orders = DEFAULT_ORDERS if rows.n_rows <= MOST_ROWS else 0
-    estimates, sensitivity = [], []
+    estimates, sensitivity, resampled = [], [], []
     for number, outcome in enumerate(asked.outcomes):
         values = read(outcome)
-        estimates.append(estimate_outcome(outcome, values, sample, near, asked.interval))
+        estimate = estimate_outcome(outcome, values, sample, near, asked.interval)
+        replicates: tuple[Resampled, ...] = ()
+        if asked.replicates and estimate.form is not None:
+            replicates = resample(
+                estimate, values, sample, rows, scoring, options, asked.interval, asked.replicates
+            )
+            estimate = with_resampled(estimate, replicates, asked.interval)
+        estimates.append(estimate)
+        resampled.append(replicates)
         sensitivity.append(
-            assess_sensitivity(estimates[-1], values, sample, rows, scoring, options, orders)
+            assess_sensitivity(estimate, values, sample, rows, scoring, options, orders)
         )
         progress((number + 1) / (len(asked.outcomes) + len(asked.placebos)))
     placebos = tuple(
         assess_placebo(outcome, read(outcome), sample, near) for outcome in asked.placebos
     )
-    return Effects(
-        tuple(estimates), tuple(sensitivity), placebos, assess_support(sample, options.ratio)
-    )
+    support = assess_support(sample, options.ratio)
+    return Effects(tuple(estimates), tuple(sensitivity), placebos, support, tuple(resampled))

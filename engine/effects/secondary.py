@@ -91,7 +91,11 @@ def secondary_intervals(
     found = []
     infinite = float("inf")
     if not form.repeated:
-        if sample.replace:
+        if not sample.replace:
+            found.append(
+                wald(METHODS["set-clustered"], estimate, form.set_variance, infinite, level)
+            )
+        if sample.replace or sample.model is None:
             found.append(
                 wald(
                     METHODS["abadie-imbens"],
@@ -100,10 +104,6 @@ def secondary_intervals(
                     infinite,
                     level,
                 )
-            )
-        else:
-            found.append(
-                wald(METHODS["set-clustered"], estimate, form.set_variance, infinite, level)
             )
         if sample.model is not None:
             found.append(

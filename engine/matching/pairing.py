@@ -92,8 +92,10 @@ def _rows_per_call(problem: Problem, layout: Layout) -> int:
 
 
 def _sequence(problem: Problem, layout: Layout, positions: Integers) -> Sequence:
-    rows = layout.focal_rows[positions]
-    return Sequence(problem.score[rows], layout.low[positions], layout.high[positions])
+    score = problem.score[layout.focal_rows][positions]
+    if problem.cell is None:
+        return Sequence(score, layout.low, layout.high)  # the same for everybody
+    return Sequence(score, layout.low[positions], layout.high[positions])
 
 
 def pair_with_replacement(problem: Problem, *, ratio: int = 1, ties_all: bool = False) -> Pairing:
@@ -120,8 +122,8 @@ def pair_with_replacement(problem: Problem, *, ratio: int = 1, ties_all: bool = 
     """
     layout = problem.layout
     n_focal = len(layout.focal_rows)
-    # Served in score order: neighbours read the same part of the pool.
-    served, _ = rows_by_score(problem.score[layout.focal_rows])
+    # Served in the order of the pool: neighbours read the same part of it.
+    served = layout.focal_order
     sequence = _sequence(problem, layout, served)
     rules = _rules(problem, layout.focal_rows[served], layout.pool_rows)
     count = np.zeros(n_focal, dtype=np.int64)
@@ -234,9 +236,11 @@ def _service_order(
     """Positions among the focal rows in the order of service; ties go to the lower row."""
     score = problem.score[layout.focal_rows]
     if order == "largest":
+        if problem.cell is None and (np.diff(layout.focal_score) > 0.0).all():
+            return layout.focal_order[::-1].copy()  # sorted already, and no ties to be kept
         return rows_by_score(-score)[0]
     if order == "smallest":
-        return rows_by_score(score)[0]
+        return layout.focal_order if problem.cell is None else rows_by_score(score)[0]
     if order == "data":
         if data_position is None:
             return np.arange(len(score))

@@ -70,7 +70,24 @@ class Problem:
 
 @dataclass(frozen=True)
 class Layout:
-    """The sorted pool and the focal rows, ascending by row."""
+    """The sorted pool and the focal rows.
+
+    Attributes
+    ----------
+    pool_rows : int64, shape (n_pool,)
+        Partners sorted by (cell, score, row).
+    pool : Pool
+    focal_rows : int64, shape (f,)
+        Ascending.
+    low, high : int64, shape (f,)
+        Each focal row's cell in the pool.
+    pool_start : int64, shape (cells + 1,)
+    focal_order : int64, shape (f,)
+        Places in ``focal_rows``, sorted by (cell, score, row).
+    focal_score : float64, shape (f,)
+        Scores in that order.
+    focal_start : int64, shape (cells + 1,)
+    """
 
     pool_rows: Integers
     pool: Pool
@@ -78,7 +95,7 @@ class Layout:
     low: Integers
     high: Integers
     pool_start: Integers
-    focal_sorted: Integers
+    focal_order: Integers
     focal_score: Floats
     focal_start: Integers
 
@@ -89,20 +106,23 @@ def _lay_out(problem: Problem) -> Layout:
     pool_rows, pool_score, pool_start = rows_by_cell_and_score(
         score, ~problem.focal & problem.eligible, cell, n_cells
     )
-    is_focal = problem.focal & problem.eligible
-    focal_sorted, focal_score, focal_start = rows_by_cell_and_score(score, is_focal, cell, n_cells)
+    # The focal rows are few: sorted among themselves, not searched for in the table again.
+    focal_rows = np.flatnonzero(problem.focal & problem.eligible)
+    focal_cell = None if cell is None else cell[focal_rows]
+    focal_order, focal_score, focal_start = rows_by_cell_and_score(
+        score[focal_rows], np.ones(len(focal_rows), dtype=np.bool_), focal_cell, n_cells
+    )
     run = np.empty(len(pool_score), dtype=np.int64)
     mark_runs(pool_score, pool_start, run)
-    focal_rows = np.flatnonzero(is_focal)
-    if cell is None:
+    if focal_cell is None:
         low = np.zeros(len(focal_rows), dtype=np.int64)
         high = np.full(len(focal_rows), len(pool_score), dtype=np.int64)
     else:
-        low = pool_start[cell[focal_rows]]
-        high = pool_start[cell[focal_rows] + 1]
+        low = pool_start[focal_cell]
+        high = pool_start[focal_cell + 1]
     return Layout(
         pool_rows, Pool(pool_score, run), focal_rows, low, high, pool_start,
-        focal_sorted, focal_score, focal_start,
+        focal_order, focal_score, focal_start,
     )  # fmt: skip
 
 

@@ -84,7 +84,7 @@ class FittedColumns:
     active : bool, shape (p,)
         Columns that got a coefficient.
     beta : float64, shape (p,)
-        Coefficients of the scaled columns.
+        On the scaled columns.
     """
 
     columns: CodedColumns

@@ -72,10 +72,7 @@ def match_within_radius(problem: Problem, kernel: Kernel | None = None) -> Windo
     # A window whose members all lie at the very edge has no kernel weight: unmatched.
     total = np.where((high > low) & (total > 1e-12), total, 0.0)
     # The same sums seen from the comparison side: windows of focal rows around each pool row.
-    order = layout.focal_sorted
-    position = np.empty(len(problem.score), dtype=np.int64)
-    position[layout.focal_rows] = np.arange(len(layout.focal_rows))
-    sorted_total = total[position[order]]
+    sorted_total = total[layout.focal_order]
     mass = np.divide(1.0, sorted_total, out=np.zeros_like(sorted_total), where=sorted_total > 0)
     focal_score = layout.focal_score
     cell = np.repeat(np.arange(len(layout.pool_start) - 1), np.diff(layout.pool_start))

@@ -38,7 +38,7 @@ def draw(results: Mapping[str, Any]) -> dict[str, str]:
         if has_overlap(results):
             charts[f"overlap-plot{ending}"] = overlap_plot(results, width)
         for number, estimate in enumerate(results.get("estimates") or ()):
-            if verdict(estimate) in ("fewer", "more", "inconclusive"):
+            if verdict(estimate) in ("fewer", "more", "inconclusive", "too_few"):
                 charts[f"interval-{number}{ending}"] = interval_plot(results, number, width)
     return charts
 
@@ -146,4 +146,6 @@ def _interval_title(results: Mapping[str, Any], number: int) -> str:
     size = figure(results, f"estimates.{number}.difference", size_format(estimate))
     if what == "inconclusive":
         return f"{name}: the numbers cannot tell yet"
+    if what == "too_few":
+        return f"{name}: too few events for a verdict"
     return f"{name}: {direction(estimate)} among treated people, by {size}"

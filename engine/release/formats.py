@@ -93,6 +93,8 @@ def _tidy(text: str) -> str:
 
 
 def _scientific(value: float, digits: int) -> str:
+    if not math.isfinite(value):  # a hundred times the largest number there is
+        return ABSENT
     mantissa, _, exponent = f"{value:.{digits}e}".partition("e")
     return f"{_tidy(mantissa)}e{_tidy(str(int(exponent)))}"
 

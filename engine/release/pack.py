@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +67,7 @@ def output_folder(path: Path | str) -> Iterator[HeldFolder]:
     StorageError
         The disk is failing.
     """
+    is_new = not Path(path).exists()
     folder = prepare_folder(path)
     with locked(folder):
         held = HeldFolder(folder, [])
@@ -74,6 +75,9 @@ def output_folder(path: Path | str) -> Iterator[HeldFolder]:
             yield held
         except BaseException:
             discard(folder, held.staged)
+            if is_new:
+                with suppress(OSError):  # not empty: somebody else put something there
+                    folder.rmdir()
             raise
 
 

@@ -32,6 +32,7 @@ _TITLES = {
     "people": "Who was matched",
     "alike": "How alike the groups are",
     "estimates": "The estimates",
+    "sensitivity": "How sure can we be",
     "path": "Other calipers and ratios",
     "certificate": "Certificate of the match",
     "model": "The propensity model",
@@ -178,6 +179,16 @@ def _view(results: Mapping[str, Any]) -> dict[str, Any]:
         "path": results.get("path") or results.get("keep_share"),
         "warnings": results.get("warnings"),
     }
+    caution = words.main_caution(results)
+    caution_on = None
+    if caution is not None and caution.startswith("estimates.") and len(estimates) > 1:
+        caution_on = caution.replace(".cautions.0", ".outcome")
+    placebos = results.get("placebos") or []
+    optional["sensitivity"] = (
+        placebos
+        or results.get("support")
+        or any(any((one["sensitivity"] or {}).values()) for one in estimates)
+    )
     label = str(design.get("estimand_label"))
     return {
         "titles": _TITLES,
@@ -189,6 +200,14 @@ def _view(results: Mapping[str, Any]) -> dict[str, Any]:
         "certificate": _Lenient(certificate),
         "unmatched": _Lenient(unmatched),
         "estimates": estimates,
+        "by_design": all(one["by_design"] for one in estimates),
+        "asked_by_name": bool(estimates) and estimates[0]["asked"] != "auto",
+        "has_sensitivity": bool(optional["sensitivity"]),
+        "placebos": placebos,
+        "alarm": next((i for i, one in enumerate(placebos) if one.get("alarm")), None),
+        "support": results.get("support"),
+        "caution": caution,
+        "caution_on": caution_on,
         "path": results.get("path"),
         "keep_share": results.get("keep_share"),
         "warnings": results.get("warnings") or [],
@@ -222,16 +241,39 @@ class _Lenient(dict[str, Any]):
 def _estimate_view(number: int, estimate: Mapping[str, Any]) -> dict[str, Any]:
     kind = str(estimate.get("type"))
     level, gap = words.table_formats(estimate)
+    low_words, high_words = words.limit_words(estimate)
+    sensitivity = estimate.get("sensitivity") or {}
+    shown = (
+        i
+        for i, one in enumerate(sensitivity.get("e_values") or ())
+        if one.get("measure") != "odds ratio"
+    )
     return {
         "number": number,
         "key": f"estimates.{number}",
+        "outcome": estimate.get("outcome"),
         "kind": kind,
         "verdict": words.verdict(estimate),
         "direction": words.direction(estimate),
+        "low_words": low_words,
+        "high_words": high_words,
         "unit": {"binary": " in every 100", "time": " days"}.get(kind, ""),
         "value_form": words.value_format(estimate),
         "size_form": words.size_format(estimate),
         "level_form": level,
         "gap_form": gap,
         "gap_unit": {"binary": " points", "time": " days"}.get(kind, ""),
+        "gap_words": {"binary": " in percentage points", "time": " in days"}.get(kind, ""),
+        "by_design": str(estimate.get("interval_method")).startswith("design-based"),
+        "asked": estimate.get("interval_asked", "auto"),
+        "publishable": estimate.get("publishable", True),
+        "enough_events": estimate.get("enough_events", True),
+        "cautions": estimate.get("cautions") or [],
+        "ratios": estimate.get("ratios") or [],
+        "adjusted": estimate.get("adjusted"),
+        "adjusted_note": estimate.get("adjusted_note"),
+        "secondary": estimate.get("secondary") or [],
+        "refused": estimate.get("refused") or [],
+        "sensitivity": sensitivity,
+        "shown_e_value": next(shown, 0),
     }

@@ -32,6 +32,7 @@ from engine.matching.selection import Match, partners_in_windows
 from engine.matching.terms import Sample
 from engine.matching.unmatched import UnmatchedRow
 from engine.release.plain import number, plain
+from engine.release.resampled import resampled_results
 from engine.release.sensitivity import headline_sensitivity, sensitivity_results
 
 _P_VALUE_DIGITS = 12
@@ -92,8 +93,11 @@ def assemble_results(
         },
         "unmatched": _unmatched(match, scoring, unmatched),
         "estimates": [
-            _estimate(estimate, label) | {"sensitivity": sensitivity_results(own)}
-            for estimate, own in zip(effects.estimates, effects.sensitivity, strict=True)
+            _estimate(estimate, label)
+            | {"sensitivity": sensitivity_results(own), "resampled": resampled_results(replicates)}
+            for estimate, own, replicates in zip(
+                effects.estimates, effects.sensitivity, effects.resampled, strict=True
+            )
         ],
         "placebos": [plain(asdict(placebo)) for placebo in effects.placebos],
         "support": None if effects.support is None else plain(asdict(effects.support)),

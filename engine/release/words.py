@@ -6,9 +6,9 @@ The sentences themselves stand in the templates. Here is decided which of them i
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from engine.release.formats import is_number
+from engine.release.formats import is_number, lookup
 
-Verdict = Literal["fewer", "more", "inconclusive", "no_interval", "none"]
+Verdict = Literal["fewer", "more", "inconclusive", "too_few", "no_interval", "none"]
 
 CLOSE = 0.05
 FAIR = 0.10
@@ -27,19 +27,64 @@ def verdict(estimate: Mapping[str, Any]) -> Verdict:
     -------
     str
         ``fewer`` or ``more`` where the whole interval lies on one side of zero; ``inconclusive``
-        where it touches or spans zero; ``no_interval`` where there is none; ``none`` where there is
-        no estimate at all.
+        where it touches or spans zero; ``too_few`` where the publication rule lets nothing be
+        called clear, wherever the interval lies; ``no_interval`` where there is none; ``none``
+        where there is no estimate at all.
     """
     if not is_number(estimate.get("difference")):
         return "none"
     low, high = estimate.get("ci_low"), estimate.get("ci_high")
     if not (is_number(low) and is_number(high)):
         return "no_interval"
+    if not (estimate.get("publishable", True) and estimate.get("enough_events", True)):
+        return "too_few"
     if high < 0:
         return "fewer"
     if low > 0:
         return "more"
     return "inconclusive"
+
+
+def main_caution(results: Mapping[str, Any]) -> str | None:
+    """Key of the one sentence that a reader of the estimates must not miss.
+
+    Parameters
+    ----------
+    results : mapping
+        The results as written to results.json.
+
+    Returns
+    -------
+    str or None
+        An estimate that the publication rule holds back comes first, then a placebo outcome that
+        raises an alarm, then any other caution of an estimate. Warnings on the match itself stand
+        by themselves wherever estimates are shown.
+    """
+    estimates = results.get("estimates") or []
+    held = [
+        f"estimates.{number}.cautions.0"
+        for number, one in enumerate(estimates)
+        if verdict(one) in ("too_few", "no_interval")
+    ]
+    alarms = [
+        f"placebos.{number}.sentence"
+        for number, one in enumerate(results.get("placebos") or ())
+        if one.get("alarm")
+    ]
+    others = [f"estimates.{number}.cautions.0" for number in range(len(estimates))]
+    return next((k for k in (*held, *alarms, *others) if lookup(results, k) is not None), None)
+
+
+def limit_words(estimate: Mapping[str, Any]) -> tuple[str, str]:
+    """Words for the sides of zero on which the two limits of an interval lie."""
+    less, more = {"binary": ("fewer", "more"), "time": ("days sooner", "days later")}.get(
+        str(estimate.get("type")), ("lower", "higher")
+    )
+    low, high = (
+        more if is_number(value) and value > 0 else less
+        for value in (estimate.get("ci_low"), estimate.get("ci_high"))
+    )
+    return low, high
 
 
 def direction(estimate: Mapping[str, Any]) -> str:

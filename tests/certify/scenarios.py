@@ -89,10 +89,11 @@ _RADIUS_CONSTANT = next(s for s in VARYING if s.name == "effects constant radius
 GATE: tuple[tuple[Scenario, tuple[str, ...]], ...] = (
     (
         _cell(_LARGE, 0.05, "poor", "1-nn"),
-        ("reuse ignored", "distinct once", "pooled form", "weights off by one"),
+        ("reuse ignored", "distinct once"),
     ),
     (_cell(_LARGE, 0.05, "poor", "5-nn"), ("reuse ignored", "distinct once")),
-    (_cell(120, 0.1, "good", "1-nn", "time"), ("people for events",)),
+    (_cell(_LARGE, 0.3, "poor", "1-nn"), ("pooled form", "weights off by one")),
+    (_cell(120, 0.1, "good", "radius", "time"), ("people for events",)),
     (_RADIUS_VARIES, ("score as known", "match ignored", "unmatched comparison")),
     (_RADIUS_CONSTANT, ("score as known", "match ignored")),
     (
@@ -107,11 +108,11 @@ GATE: tuple[tuple[Scenario, tuple[str, ...]], ...] = (
     ),
     (_cell(60, 0.05, "good", "radius"), ("events rescued",)),
     (
-        Scenario("few matched 1-nn", 500, 1_000, 0.3, "poor", "1-nn", "continuous", caliper=0.02),
+        Scenario("few matched 1-nn", 500, 1_000, 0.3, "poor", "1-nn", "continuous", caliper=0.005),
         ("divided by all treated",),
     ),
     (
-        Scenario("effects constant 120", 120, 2_000, 0.3, "good", "1-nn", "continuous"),
+        Scenario("effects constant 120", 120, 2_000, 0.3, "good", "radius", "continuous"),
         ("two neighbours",),
     ),
 )

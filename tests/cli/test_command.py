@@ -325,6 +325,33 @@ def test_summary_fits_a_terminal_of_80_columns_whatever_the_names():
     assert "returned  " in summary(RESULTS)
 
 
+def test_summary_names_the_method_and_the_one_caution_not_to_be_missed():
+    first = RESULTS["estimates"][0] | {"ci_high": -0.05, "cautions": ["hangs on few people"]}
+    held = first | {
+        "outcome": "convicted\x1b[31m abroad",
+        "publishable": False,
+        "cautions": ["must not be published", "hangs on few people"],
+    }
+    alarm = {"name": "height", "alarm": True, "sentence": "already differed in 'height'" * 4}
+    quiet = alarm | {"alarm": False, "sentence": "did not clearly differ"}
+
+    def last(**changed):
+        lines = summary({**RESULTS, **changed}).splitlines()
+        assert max(map(len, lines)) <= 80
+        assert any(line.startswith("Interval: welch-kish (not design-based)") for line in lines)
+        at = [i for i, line in enumerate(lines) if line.startswith("Caution")]
+        assert len(at) <= 1
+        return " ".join(lines[at[0] :]) if at else ""
+
+    assert last() == ""
+    assert last(placebos=[quiet]) == ""
+    assert last(estimates=[first], placebos=[quiet]) == "Caution: hangs on few people"
+    assert "already differed" in last(estimates=[first], placebos=[quiet, alarm])
+    assert last(estimates=[first, held], placebos=[alarm]) == (
+        "Caution on convicted\N{REPLACEMENT CHARACTER}[31m abroad: must not be published"
+    )
+
+
 def test_summary_calls_the_groups_by_their_names_for_the_atc():
     turned = {**RESULTS, "counts": {**RESULTS["counts"], "focal": "comparison"}}
 

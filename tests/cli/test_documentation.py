@@ -8,7 +8,9 @@ from typing import get_args
 import pytest
 
 from cli.match import match
+from engine.effects import cautions, choice, neighbourhoods
 from engine.release.folder import OUTPUTS
+from tests.engine.release.conftest import make_rich
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PARAMETERS = {
@@ -64,10 +66,14 @@ def test_choices_are_those_of_the_command():
     assert checked == {"estimand", "missing", "score-scale", "fit", "discard", "ties"}
 
 
-@pytest.mark.parametrize("page", ["match.md", "matchit-and-teffects.md", "../README.md"])
+@pytest.mark.parametrize(
+    "page",
+    ["match.md", "matchit-and-teffects.md", "intervals.md", "sensitivity.md", "../README.md"],
+)
 def test_no_page_names_an_option_that_does_not_exist(page):
     text = (DOCS / page).read_text()
     general = {"no_replace", "help", "version", "install_completion", "show_completion"}
+    general |= {"size", "full", "readme"}  # of python -m tests.certify and python -m benchmarks
 
     assert set(options(text)) - general <= set(PARAMETERS)
 
@@ -76,3 +82,62 @@ def test_every_file_of_an_output_is_explained():
     text = (DOCS / "match.md").read_text()
 
     assert {name for name in OUTPUTS if f"`{name}`" not in text} == set()
+
+
+@pytest.mark.parametrize("page", ["match.md", "intervals.md"])
+def test_every_interval_has_its_name_in_the_docs(page):
+    text = (DOCS / page).read_text()
+
+    assert {name for name in get_args(choice.IntervalName) if f"`{name}`" not in text} == set()
+    assert {name for name in choice.NEEDS_REPLICATES if f"`{name}`" not in text} == set()
+    assert f"at least {choice.LEAST_REPLICATES}" in text
+
+
+def test_the_table_of_intervals_holds_names_that_exist_only():
+    text = (DOCS / "intervals.md").read_text()
+    table = text[text.index("## Other intervals") : text.index("## The publication rule")]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    named = [name for cell in cells for name in re.findall(r"`([a-z-]+)`", cell)]
+
+    assert sorted(named[1:]) == sorted(set(get_args(choice.IntervalName)) - {"auto"})
+    for method in choice.BY_DESIGN.values():
+        assert method in text
+
+
+def test_reasons_of_refusals_have_the_figures_of_the_docs():
+    text = " ".join((DOCS / "intervals.md").read_text().split())
+    reasons = [value for value in vars(choice).values() if isinstance(value, str)]
+    figures = {
+        figure for one in reasons for figure in re.findall(r"covered (\d[\d.]* to [\d.]+ %)", one)
+    }
+
+    assert len(figures) >= 5
+    assert {one for one in figures if one not in text} == set()
+
+
+def test_constants_are_those_of_the_program():
+    text = (DOCS / "intervals.md").read_text()
+
+    assert f"| neighbours around a focal person | {neighbourhoods.AROUND_FOCAL} |" in text
+    assert f"| neighbours around a partner, J | {neighbourhoods.AROUND_PARTNER} |" in text
+    assert f"at least {cautions.LEAST_EXPECTED:.0f} expected events" in text
+    assert f"at least {cautions.LEAST_EVENTS} treated people with the event" in text
+
+
+def test_every_key_of_the_results_is_explained():
+    results = make_rich()
+    page, sensitivity = ((DOCS / name).read_text() for name in ("match.md", "sensitivity.md"))
+    estimate = results["estimates"][0]
+
+    assert {
+        key for key in results if key not in ("format", "kind") and f"`{key}`" not in page
+    } == set()
+    assert {key for key in estimate if f"`{key}`" not in page} == set()
+    for part in (*estimate["sensitivity"], "placebos", "support"):
+        assert f"(`{part}`)" in sensitivity
+
+
+def test_the_coverage_table_has_its_place():
+    text = (DOCS / "intervals.md").read_text()
+
+    assert text.count("<!-- coverage table: begin") == text.count("<!-- coverage table: end") == 1

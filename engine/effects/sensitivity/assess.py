@@ -13,6 +13,7 @@ from engine.effects.sample import MatchedSample, with_pairing
 from engine.effects.sensitivity.confounder import LeftOut, left_out_covariates
 from engine.effects.sensitivity.e_value import (
     EValue,
+    Measure,
     e_value_odds_ratio,
     e_value_ratio,
     e_value_risk_difference,
@@ -73,7 +74,8 @@ def _e_values(estimate: Estimate, sample: MatchedSample) -> tuple[EValue, ...]:
         if ratio.method == "odds ratio":
             found.append(e_value_odds_ratio(ratio.estimate, ratio.low, ratio.high, rate=rate))
         else:
-            found.append(e_value_ratio(ratio.estimate, ratio.low, ratio.high))
+            measure: Measure = "rate ratio" if ratio.method == "rate ratio" else "risk ratio"
+            found.append(e_value_ratio(ratio.estimate, ratio.low, ratio.high, measure))
     interval, form = estimate.interval, estimate.form
     if estimate.outcome.type == "binary" and form is not None and np.isfinite(interval.low):
         t, c = estimate.treated.mean, estimate.comparison.mean

@@ -214,14 +214,19 @@ def gamma_sentence(gamma: float, clear: bool) -> str:
     if gamma < 1.1:
         return (
             "Even a slight difference that nobody recorded, one that makes one of two otherwise "
-            f"alike people {gamma:.2f} times as likely (in odds) to take part, could explain this "
-            "difference away."
+            f"alike people {_above(gamma):.2f} times as likely (in odds) to take part, could "
+            "explain this difference away."
         )
     return (
         "To explain this difference away, something nobody recorded would have to make one of two "
         f"otherwise alike people more than {_floor(gamma):.1f} times as likely (in odds) to take "
         "part, and to go hand in hand with the outcome."
     )
+
+
+def _above(gamma: float) -> float:
+    """Round up to a hundredth and never to 1: such a bias does explain the difference away."""
+    return float(max(np.ceil(gamma * 100.0 - 1e-9) / 100.0, 1.01))
 
 
 def _floor(gamma: float) -> float:

@@ -322,6 +322,7 @@ def test_largest_gamma_of_a_known_bound():
 def test_sentences_say_what_they_may():
     assert "more than 2.3 times" in gamma_sentence(2.3999, clear=True)
     assert "1.04 times" in gamma_sentence(1.04, clear=True)
+    assert "1.01 times" in gamma_sentence(1.0007, clear=True)
 
 
 def test_alpha_out_of_range_is_refused():

@@ -7,16 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.matching.balance import (
-    Sample,
-    assess_balance,
-    assess_score,
-    deviations,
-    effective_size,
-    is_share,
-    largest_smd,
-)
+from engine.matching.balance import assess_balance, deviations, effective_size, largest_smd
 from engine.matching.design import Covariate, Design
+from engine.matching.score_balance import assess_score
+from engine.matching.terms import Sample, is_share
 from engine.matching.unmatched import profile_unmatched
 from tests import naive
 from tests.kernels.support import examples

@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 
 from engine.matching.certificate import Claim, certify_pairs, certify_windows
-from engine.matching.pairing import (
-    match_within_radius,
-    pair_with_replacement,
-    pair_without_replacement,
-)
+from engine.matching.pairing import pair_with_replacement, pair_without_replacement
+from engine.matching.radius import match_within_radius
 from engine.matching.selection import pairing_weights, window_weights
 from tests.kernels.matching_support import problem
 

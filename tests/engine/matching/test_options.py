@@ -166,7 +166,7 @@ def test_calipers_are_read_and_written_alike():
         ({"treatment": "t", "zzzz": 1}, "there is no option 'zzzz'"),
         ({"covariates": ["age"]}, "there is no treatment"),
         ({**GOOD, "interval": "bootstrap"}, "--interval"),
-        ({**GOOD, "replicates": 99}, "--replicates"),
+        ({**GOOD, "replicates": -1}, "--replicates"),
         ({**GOOD, "outcome": "back"}, "binary, count or time"),
         ({**GOOD, "outcome": "back:often"}, "binary, count or time"),
         ({**GOOD, "outcome": [":binary"]}, "binary, count or time"),

@@ -100,6 +100,98 @@ def _overlap():
     }
 
 
+def interval(method, difference, standard_error):
+    """Another interval of an estimate."""
+    return {
+        "method": method,
+        "standard_error": standard_error,
+        "ci_low": difference - 1.96 * standard_error,
+        "ci_high": difference + 1.96 * standard_error,
+        "p_value": 0.2,
+    }
+
+
+def ratio(measure, value, low, high):
+    """A ratio measure."""
+    return {
+        "measure": measure,
+        "ratio": value,
+        "standard_error_log": 0.08,
+        "ci_low": low,
+        "ci_high": high,
+        "p_value": 0.21,
+    }
+
+
+def _e_value(measure, value, limit, note=""):
+    return {
+        "measure": measure,
+        "ratio": 0.82,
+        "e_value": value,
+        "e_value_ci": limit,
+        "note": note,
+        "sentence": f"Something unseen would have to reach 1.74 times, from the {measure}.",
+    }
+
+
+def make_sensitivity():
+    """Every sensitivity figure of a clear difference of shares."""
+    covariates = [
+        {
+            "name": name,
+            "share_focal": 0.41,
+            "share_partner": 0.33,
+            "outcome_with": 0.42,
+            "outcome_without": 0.29,
+            "shift": 0.0104,
+            "difference": -0.0596,
+            "ci_low": -0.1085,
+            "ci_high": -0.0107,
+            "inconclusive": False,
+            "times": times,
+            "strength": 1.7,
+        }
+        for name, times in (("previous_offences", 1.42), ("region=North West", None))
+    ]
+    return {
+        "rosenbaum": {
+            "gamma": 1.3817,
+            "p_value": 0.00004,
+            "alpha": 0.05,
+            "alternative": "two-sided",
+            "direction": "less",
+            "test": "McNemar",
+            "sets": 1_851,
+            "informative_sets": 803,
+            "exact": False,
+            "note": "Some comparison people serve in several sets, so Gamma is approximate.",
+            "sentence": "To explain this away one would have to be more than 1.3 times as likely.",
+        },
+        "e_values": [
+            _e_value("odds ratio", 1.6, 1.3, "The outcome is common."),
+            _e_value("risk ratio", 1.74, 1.31),
+            _e_value("risk difference", None, 1.31),
+        ],
+        "left_out": {
+            "sentence": "It would have to be more than 1.4 times as strong as what we can see.",
+            "covariates": covariates,
+            "covariates_in_all": 22,
+        },
+        "instability": {
+            "runs": 20,
+            "undefined": 0,
+            "median": -0.068,
+            "low": -0.0741,
+            "high": -0.0622,
+            "inner_low": -0.073,
+            "inner_high": -0.0631,
+            "same_sign": 1.0,
+            "standard_error": 0.0258,
+            "sentence": "The match was repeated 20 times in another order and moved a little.",
+        },
+    }
+
+
 def make_results():
     """A match of a service's people with an extract, one binary outcome, inconclusive."""
     balance = _balance(random.Random(20))
@@ -217,13 +309,44 @@ def make_results():
                 "ci_low": -0.05057,
                 "ci_high": 0.00951,
                 "p_value": 0.180412,
-                "interval_method": "welch-kish (not design-based)",
+                "level": 0.95,
+                "interval_method": "design-based MOVER-Newcombe",
+                "interval_asked": "auto",
+                "interval_why": "Each comparison person serves at most once: the linear form.",
+                "refused": [
+                    {"method": "refit", "reason": "it covered 97 to 100 %"},
+                    {"method": "set-clustered", "reason": "it takes the score as known"},
+                ],
+                "secondary": [
+                    interval("clustered by matched set", -0.02053, 0.0151),
+                    interval("exact McNemar test", 0, 0)
+                    | {"standard_error": None, "ci_low": None, "ci_high": None},
+                ],
+                "ratios": [
+                    ratio("risk ratio", 0.9382, 0.8541, 1.0306),
+                    ratio("odds ratio", 0.9101, 0.7933, 1.0441),
+                ],
+                "adjusted": {
+                    "difference": -0.0188,
+                    **interval("g-computation on the propensity terms", -0.0188, 0.015),
+                },
+                "adjusted_note": "",
                 "estimand_label": "matched participants",
                 "n_treated": 1_851,
                 "n_comparison": 1_851,
                 "effective_comparison": 1_851.0,
+                "expected_events": 577.0,
+                "publishable": True,
+                "enough_events": True,
+                "people": 1_851,
+                "largest_person_share": 0.004,
+                "cautions": [],
+                "sensitivity": make_sensitivity(),
+                "resampled": [],
             }
         ],
+        "placebos": [],
+        "support": {"scarce_share": 0.021, "window_bias": -0.0042},
         "path": None,
         "keep_share": None,
         "sensitivity": None,
@@ -249,12 +372,24 @@ def make_rich():
         first | {"treated": 0.31, "comparison": 0.38, "difference": -0.07, "ci_low": -0.1189,
                  "ci_high": -0.0211, "p_value": 0.00002},
         first | {"outcome": "offences in the year", "type": "count", "treated": 1.2231,
+                 "interval_method": "design-based Wald-t", "expected_events": 2_264.0,
+                 "ratios": [ratio("rate ratio", 1.11, 1.02, 1.2)], "secondary": [],
+                 "cautions": ["One person makes up 7 % of the variance."],
+                 "adjusted": None, "adjusted_note": "There are too few people for a model.",
                  "comparison": 1.1044, "difference": 0.1187, "standard_error": 0.05,
                  "ci_low": 0.0204, "ci_high": 0.217, "p_value": 0.0179},
         first | {"outcome": "days to the first offence", "type": "time", "treated": 131.4,
                  "comparison": 126.9, "difference": 4.5, "standard_error": 5.1, "ci_low": -5.6,
                  "ci_high": 14.6, "p_value": 0.377, "n_treated": 577, "n_comparison": 615,
-                 "effective_comparison": 615.0},
+                 "interval_method": "design-based Wald-t of a linearised ratio", "ratios": [],
+                 "effective_comparison": 615.0,
+                 "sensitivity": dict.fromkeys(make_sensitivity()) | {"e_values": []},
+                 "resampled": []},
+    ]  # fmt: skip
+    results["placebos"] = [
+        {"name": name, "difference": 0.31, "ci_low": low, "ci_high": 0.63, "p_value": 0.04,
+         "alarm": low > 0, "sentence": f"{'Differed' if low > 0 else 'Did not'} in '{name}'."}
+        for name, low in (("height", -0.01), ("offences five years before", 0.02))
     ]  # fmt: skip
     results["path"] = [
         {
@@ -302,6 +437,7 @@ def make_bare():
         "overlap": {"edges": [], "treated": [], "comparison_before": [], "comparison_after": []},
         "unmatched": {"n": 0, "profile": []},
         "estimates": [],
+        "support": None,
         "warnings": [],
     }
     return results
@@ -329,8 +465,27 @@ def make_extreme():
     results["certificate"] |= {"violations": 2}
     results["overlap"] |= {"comparison_after": [0.0] * 32}
     results["overlap"]["edges"] = [-350 + 22.5 * i for i in range(33)]
+    results["estimates"].append(
+        copy.deepcopy(results["estimates"][0])
+        | {
+            "outcome": "convicted abroad",
+            "treated": 0.004,
+            "comparison": 0.02,
+            "difference": -0.016,
+            "ci_low": -0.0246,
+            "ci_high": -0.0091,
+            "publishable": False,
+            "enough_events": False,
+            "expected_events": 7.4,
+            "interval_asked": "welch-kish",
+            "interval_method": "welch-kish (not design-based)",
+            "cautions": ["Only 7.4 events are expected: this result must not be published."],
+        }
+    )
     results["estimates"][0] |= {"standard_error": None, "degrees_of_freedom": None,
-                                "ci_low": None, "ci_high": None, "p_value": None}  # fmt: skip
+                                "ci_low": None, "ci_high": None, "p_value": None,
+                                "sensitivity": None}  # fmt: skip
+    results["support"]["scarce_share"] = None
     return results
 
 

@@ -13,7 +13,7 @@ from engine.release.charts import draw
 from engine.release.encoding import json_bytes
 from engine.release.formats import figure
 from engine.release.pages import match_page, notebook_html
-from engine.release.words import closeness, verdict
+from engine.release.words import closeness, limit_words, main_caution, verdict
 
 VOID = {"meta", "br", "hr", "img", "input", "link", "wbr"}
 PAYLOADS = [
@@ -37,7 +37,7 @@ PROBABILITY = {
     "widest_probability_gap": 0.01,
 }
 # Numbers that stand in the templates and not in the results: limits, levels, orders of magnitude.
-FIXED = {"0", "0.05", "0.1", "0.5", "1", "2", "4", "25", "95", "100"}
+FIXED = {"0", "0.05", "0.1", "0.5", "1", "2", "4", "10", "25", "30", "95", "100"}
 
 
 class Page(HTMLParser):
@@ -101,6 +101,11 @@ def test_page_needs_nothing_from_outside_and_runs_nothing(any_results):
     assert "url(" not in text
 
 
+def words_of(text):
+    """What a reader sees, with single spaces."""
+    return " ".join("".join(Page(text).text).split())
+
+
 def test_only_the_style_of_the_page_itself_is_allowed(results):
     text = match_page(results)
 
@@ -144,6 +149,8 @@ def test_the_notebook_fragment_shows_what_to_know_first(any_results):
     text = " ".join("".join(Page(notebook_html(any_results)).text).split())
 
     assert all(one in text for one in any_results["warnings"])
+    assert all(one["interval_method"] in text for one in any_results["estimates"])
+    assert ("Caution" in text) == (main_caution(any_results) is not None)
     assert ("Do not use this match" in text) == (any_results["certificate"]["violations"] > 0)
 
 
@@ -175,9 +182,15 @@ def poison(results, payload):
         row["name"] = payload
     for row in poisoned["estimates"]:
         row["outcome"] = payload
+        row["cautions"] = [payload] * len(row["cautions"])
+        left_out = (row["sensitivity"] or {}).get("left_out") or {"covariates": []}
+        for one in left_out["covariates"]:
+            one["name"] = payload
     for part in ("terms", "dropped", "separation"):
         for row in (poisoned["propensity"] or {}).get(part, []):
             row["name"] = payload
+    for row in poisoned["placebos"]:
+        row["name"] = row["sentence"] = payload
     poisoned["warnings"] = [payload] * len(poisoned["warnings"])
     return poisoned
 
@@ -211,6 +224,149 @@ def test_an_inconclusive_result_is_never_called_no_effect(any_results):
 
     for words in ("no effect", "no difference", "proved", "proven", "significant", "caused"):
         assert words not in text
+
+
+HELD = "Only 7.4 events are expected among the treated: this result must not be published."
+
+
+@pytest.mark.parametrize("change", [{"publishable": False}, {"enough_events": False}])
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ((-0.12, -0.02), "runs from 12 fewer to 2 fewer in every 100"),
+        ((-0.06, 0.03), "runs from 6 fewer to 3 more in every 100"),
+        ((0.02, 0.12), "runs from 2 more to 12 more in every 100"),
+    ],
+)
+def test_too_few_events_give_no_verdict_wherever_the_interval_lies(results, change, limits, said):
+    low, high = limits
+    results["estimates"][0] |= {"ci_low": low, "ci_high": high, "cautions": [HELD]} | change
+
+    text = words_of(match_page(results))
+    start = text[: text.index("What was asked")]
+
+    assert "reoffended: too few events for a verdict" in start
+    assert HELD in start
+    assert said in start
+    for unsaid in ("likely to be", "among treated people,", "cannot tell"):
+        assert unsaid not in start
+    assert "too few events to be called clear, however these figures turn out" in text
+    assert ("must not be published (577 expected)" in text) == ("publishable" in change)
+    assert ("may be published but not called clear" in text) == ("enough_events" in change)
+    assert f"Caution: {HELD}" in words_of(notebook_html(results))
+
+
+def test_the_page_says_how_the_interval_was_made_and_what_was_refused(any_results):
+    page = Page(match_page(any_results))
+    keys = {key: shown for key, _, shown in page.figures}
+    text = words_of(match_page(any_results))
+
+    for number, one in enumerate(any_results["estimates"]):
+        base = f"estimates.{number}"
+        assert keys[f"{base}.interval_method"] == one["interval_method"]
+        for other, interval in enumerate(one["secondary"]):
+            assert keys[f"{base}.secondary.{other}.method"] == interval["method"]
+        for other, _ in enumerate(one["ratios"]):
+            assert f"{base}.ratios.{other}.ci_high" in keys
+        assert (f"{base}.adjusted.ci_low" in keys) == (one["adjusted"] is not None)
+        for other, caution in enumerate(one["cautions"]):
+            assert keys[f"{base}.cautions.{other}"] == caution
+    if any_results["estimates"]:
+        assert keys["estimates.0.interval_why"] in text
+        for number, refusal in enumerate(any_results["estimates"][0]["refused"]):
+            assert keys[f"estimates.0.refused.{number}.reason"] == refusal["reason"]
+    assert "first one" not in text
+
+
+def test_an_interval_asked_for_by_name_is_called_so(results):
+    by_design = words_of(match_page(results))
+    results["estimates"][0] |= {
+        "interval_asked": "welch-raw",
+        "interval_method": "welch-raw (MoJ-compatible, not design-based)",
+    }
+    asked = words_of(match_page(results))
+
+    assert "takes in how people were matched" in by_design
+    assert "asked for by name" not in by_design
+    assert "welch-raw was asked for by name" in asked
+    assert "does not take in how people were matched" in asked
+    assert "therefore covers chance" not in asked
+
+
+def test_sensitivity_has_one_sentence_each_with_its_numbers_behind(any_results):
+    text = match_page(any_results)
+    keys = {key: shown for key, _, shown in Page(text).figures}
+
+    for number, one in enumerate(any_results["estimates"]):
+        for part in ("rosenbaum", "left_out", "instability"):
+            figures = (one["sensitivity"] or {}).get(part)
+            key = f"estimates.{number}.sensitivity.{part}"
+            assert (f"{key}.sentence" in keys) == (figures is not None)
+    for number, placebo in enumerate(any_results["placebos"]):
+        assert keys[f"placebos.{number}.sentence"] == placebo["sentence"]
+        assert f"placebos.{number}.ci_low" in keys
+    shown = any_results["estimates"] or any_results["placebos"] or any_results["support"]
+    assert ('<h2 id="sensitivity">' in text) == bool(shown)
+
+
+def test_the_sentence_on_e_values_is_not_that_of_the_odds_ratio(results):
+    text = words_of(match_page(results))
+
+    assert "from the risk ratio." in text
+    assert "from the odds ratio." not in text
+
+
+def test_an_alarm_of_a_placebo_stands_above_everything_that_follows_the_headline(results):
+    placebo = {"name": "height", "difference": 1.0, "ci_low": -1.0, "ci_high": 3.0,
+               "p_value": 0.3, "alarm": False, "sentence": "Nothing to see."}  # fmt: skip
+    results["placebos"] = [placebo]
+    quiet = words_of(match_page(results))
+    results["placebos"] = [placebo, placebo | {"alarm": True, "sentence": "Already differed."}]
+    alarmed = words_of(match_page(results))
+
+    assert "Nothing to see" not in quiet[: quiet.index("What was asked")]
+    assert "Read this with care. Already differed." in alarmed[: alarmed.index("What was asked")]
+    assert "Warning. Already differed." in alarmed
+
+
+def test_placebos_are_shown_without_an_outcome(results):
+    results["placebos"] = [{"name": "height", "difference": 1.0, "ci_low": None, "ci_high": None,
+                            "p_value": None, "alarm": False, "sentence": "Too few."}]  # fmt: skip
+    results |= {"estimates": [], "support": None}
+
+    page = Page(match_page(results))
+
+    assert "sensitivity" in page.ids
+    assert "estimates" not in page.ids
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("binary", ("fewer", "more")),
+        ("time", ("days sooner", "days later")),
+        ("count", ("lower", "higher")),
+    ],
+)
+def test_limits_have_the_word_of_their_side(kind, words):
+    def said(low, high):
+        return limit_words({"type": kind, "ci_low": low, "ci_high": high})
+
+    assert said(-2, 1) == words
+    assert said(-2, -1) == (words[0], words[0])
+    assert said(1, 2) == (words[1], words[1])
+
+
+def test_the_caution_not_to_be_missed_follows_its_rank():
+    plain = {"difference": 1.0, "ci_low": 0.5, "ci_high": 2.0, "cautions": ["few"]}
+    held = plain | {"enough_events": False}
+    alarm = [{"alarm": False}, {"alarm": True, "sentence": "differed"}]
+
+    assert main_caution({}) is None
+    assert main_caution({"estimates": [plain | {"cautions": []}], "placebos": alarm[:1]}) is None
+    assert main_caution({"estimates": [plain]}) == "estimates.0.cautions.0"
+    assert main_caution({"estimates": [plain], "placebos": alarm}) == "placebos.1.sentence"
+    assert main_caution({"estimates": [plain, held], "placebos": alarm}) == "estimates.1.cautions.0"
 
 
 def test_values_that_round_alike_are_told_apart(results):
@@ -248,9 +404,9 @@ def test_parts_that_the_results_do_not_hold_are_left_out(results):
     text = match_page(results)
     assert "Other calipers and ratios" not in text
 
-    results |= {"warnings": [], "estimates": []}
+    results |= {"warnings": [], "estimates": [], "support": None}
     page = Page(match_page(results))
-    assert not {"warnings", "estimates", "path"} & set(page.ids)
+    assert not {"warnings", "estimates", "path", "sensitivity"} & set(page.ids)
     assert "No outcome was given" in "".join(page.text)
 
 

@@ -1,0 +1,1 @@
+"""The national records: their schema, and a synthetic nation that follows it."""

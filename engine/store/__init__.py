@@ -1,0 +1,1 @@
+"""The prepared store: what every study reads, made once from an extract."""

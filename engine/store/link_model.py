@@ -1,0 +1,166 @@
+"""The weights of the linkage model, from the national index alone and never from a submission.
+
+How often two different people agree (u) is counted on pairs of the index; how often two records of
+one person agree (m) is a fixed prior, rounded from published figures of the justice system.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.records.database import Database
+
+MODEL_FORMAT = 1
+SAMPLE = 200_000
+STRIDES = (1, 7, 31, 127, 523, 2111, 8443, 33773, 50021, 77777)
+"""Each identity of the sample is paired with those that stand so many places later."""
+SHARE_ON_RECORD = 0.9
+"""Share of a submission that is expected to be on the records."""
+PRESETS = {
+    "standard": {"link": 3.0, "margin": 3.0, "review": -3.0},
+    "strict": {"link": 6.0, "margin": 6.0, "review": -3.0},
+    "broad": {"link": 0.0, "margin": 3.0, "review": -3.0},
+}
+
+NAME_LEVELS = (
+    ("both exact", "l.forename = r.forename AND l.surname = r.surname", 0.80),
+    ("swapped", "l.forename = r.surname AND l.surname = r.forename", 0.01),
+    (
+        "surname exact with short form, middle name or initial",
+        (
+            "l.surname = r.surname AND (l.full_name = r.full_name OR l.forename = r.middle "
+            "OR l.middle = r.forename OR (length(least(l.forename, r.forename)) > 0 AND "
+            "(starts_with(l.forename, r.forename) OR starts_with(r.forename, l.forename))))"
+        ),
+        0.07,
+    ),
+    (
+        "both Jaro-Winkler at least 0.92",
+        (
+            "jaro_winkler_similarity(l.forename, r.forename) >= 0.92 "
+            "AND jaro_winkler_similarity(l.surname, r.surname) >= 0.92"
+        ),
+        0.055,
+    ),
+    (
+        "part of a double surname",
+        (
+            "l.forename = r.forename AND (starts_with(l.surname, r.surname || ' ') "
+            "OR ends_with(l.surname, ' ' || r.surname) OR starts_with(r.surname, l.surname || ' ') "
+            "OR ends_with(r.surname, ' ' || l.surname))"
+        ),
+        0.01,
+    ),
+    (
+        "both Jaro-Winkler at least 0.88",
+        (
+            "jaro_winkler_similarity(l.forename, r.forename) >= 0.88 "
+            "AND jaro_winkler_similarity(l.surname, r.surname) >= 0.88"
+        ),
+        0.015,
+    ),
+    ("surname only", "l.surname = r.surname", 0.02),
+    (
+        "forename equals middle name",
+        "l.forename = r.middle OR l.middle = r.forename",
+        0.004,
+    ),
+    ("forename only", "l.forename = r.forename", 0.011),
+    ("else", "true", 0.005),
+)
+BIRTH_LEVELS = (
+    ("exact", "l.birth = r.birth", 0.93),
+    (
+        "day and month swapped",
+        (
+            "year(l.birth) = year(r.birth) AND month(l.birth) = day(r.birth) "
+            "AND day(l.birth) = month(r.birth)"
+        ),
+        0.01,
+    ),
+    (
+        "one edit",
+        "levenshtein(strftime(l.birth, '%Y%m%d'), strftime(r.birth, '%Y%m%d')) = 1",
+        0.03,
+    ),
+    (
+        "two of three parts",
+        (
+            "(year(l.birth) = year(r.birth))::INT + (month(l.birth) = month(r.birth))::INT "
+            "+ (day(l.birth) = day(r.birth))::INT = 2"
+        ),
+        0.015,
+    ),
+    ("else", "true", 0.015),
+)
+SEX_LEVELS = (("same", "l.sex = r.sex", 0.985), ("else", "true", 0.015))
+_COUNTED = (
+    ("name", NAME_LEVELS, "l.forename <> '' AND l.surname <> '' AND r.forename <> ''"),
+    ("date_of_birth", BIRTH_LEVELS, "l.birth IS NOT NULL AND r.birth IS NOT NULL"),
+    ("sex", SEX_LEVELS, "l.sex IS NOT NULL AND r.sex IS NOT NULL"),
+)
+_IDENTIFIERS = (("pnc_id", (0.96, 0.03, 0.01)), ("prison_number", (0.95, 0.03, 0.02)))
+_EDITS_OF_AN_IDENTIFIER = 200
+"""About so many other valid numbers are one edit away from an identifier."""
+
+
+def link_model(database: Database, persons: int) -> dict[str, Any]:
+    """Return the model as plain values.
+
+    Parameters
+    ----------
+    database : Database
+        With a table ``identity_sample`` (n, person_id, forename, surname, middle, full_name, birth,
+        sex), numbered from 0.
+    persons : int
+        People on the index.
+    """
+    (size,) = database.row("SELECT count(*) FROM identity_sample")
+    comparisons = [
+        {"name": name, "levels": _levels(database, levels, known, size)}
+        for name, levels, known in _COUNTED
+    ]
+    for name, m in _IDENTIFIERS:
+        same = 1.0 / max(persons, 1)
+        near = min(_EDITS_OF_AN_IDENTIFIER * same, 0.5)
+        u = (same, near, 1.0 - same - near)
+        comparisons.append(
+            {
+                "name": name,
+                "levels": [
+                    {"label": label, "m": one, "u": other}
+                    for label, one, other in zip(("exact", "one edit", "else"), m, u, strict=True)
+                ],
+            }
+        )
+    return {
+        "format": MODEL_FORMAT,
+        "persons": persons,
+        "prior": SHARE_ON_RECORD / max(persons, 1),
+        "comparisons": comparisons,
+        "presets": PRESETS,
+    }
+
+
+def _levels(
+    database: Database, levels: tuple[tuple[str, str, float], ...], known: str, size: int
+) -> list[dict[str, Any]]:
+    """Count how many pairs of different people are on each level."""
+    cases = " ".join(
+        f"WHEN {condition} THEN {place}" for place, (_, condition, _) in enumerate(levels)
+    )
+    counts = dict.fromkeys(range(len(levels)), 0)
+    for stride in STRIDES if size > 1 else ():
+        rows = database.rows(
+            f"SELECT CASE {cases} END AS level, count(*) FROM identity_sample AS l "
+            f"JOIN identity_sample AS r ON r.n = (l.n + {stride}) % {size} "
+            f"WHERE l.person_id <> r.person_id AND {known} GROUP BY level ORDER BY level"
+        )
+        for level, n in rows:
+            counts[level] += n
+    # a level that no pair reached is rare, not impossible
+    total = sum(counts.values()) + 0.5 * len(levels)
+    return [
+        {"label": label, "m": m, "u": (counts[place] + 0.5) / total, "condition": condition}
+        for place, (label, condition, m) in enumerate(levels)
+    ]
