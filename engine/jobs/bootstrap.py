@@ -1,6 +1,6 @@
 """Bootstrap a finished match as a job: choose the kind, compute replicates, write the intervals."""
 
-import math
+import json
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -10,14 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.effects.bootstrap import (
-    DIAGNOSTIC,
-    VALID_REMATCH,
-    bootstrap_intervals,
-    quantile,
-    standard_error_of,
-)
+from engine.effects.bootstrap import quantile
 from engine.effects.choice import LEAST_REPLICATES, METHODS
+from engine.effects.resampled import Resampled, as_interval
 from engine.errors import InputError, UsageError
 from engine.jobs.backends import Backend, Dask, Here, Processes
 from engine.jobs.collect import Collected
@@ -34,27 +29,31 @@ from engine.jobs.job import (
     verified,
 )
 from engine.jobs.resampling import (
-    RECOMMENDED,
+    NEEDS_TABLE,
     WHY,
     Resampler,
     choose_kind,
+    notes_on,
+    opened,
     replicates,
-    resampler,
 )
 from engine.jobs.shards import Units
 from engine.release.files import publish, stage_json
 from engine.release.folder import MANIFEST, locked, read_manifest
+from engine.release.linear_form import outcome_name
 from engine.release.manifest import code_sha256
-from engine.release.plain import number
+from engine.release.plain import number, p_value
+from engine.release.resampled import resampled_results
 from engine.tables import open_table
 
 BOOTSTRAP = "bootstrap.json"
 Progress = Callable[[str, float, str], None]
 
 MAIN_INTERVAL = (
-    "The main interval of the study is the one that the design of the match decides on (primary); "
+    "The main interval of the study is the one that the design of the match decides on (main); "
     "the bootstrap is a second opinion."
 )
+_MAIN = ("interval_method", "standard_error", "ci_low", "ci_high", "p_value", "level")
 _FEWEST_SHOWN = 50
 
 
@@ -189,12 +188,12 @@ def _prepare(folder: Path | str, asked: Asked) -> _Prepared:
     kind = choose_kind(asked.kind, match)
     seed = match.options.seed if asked.seed is None else asked.seed
     table = None if asked.table is None else str(Path(asked.table).absolute())
-    made = resampler(match, kind, seed, table)
     content = str(match.manifest["content_id"])
-    job = Job("bootstrap", {"kind": kind, "seed": seed}, (content,), made.names, code_sha256())
     parameters = {
         "folder": str(match.folder), "table": table, "kind": kind, "seed": seed, "match": content,
     }  # fmt: skip
+    made = opened(json.dumps(parameters, sort_keys=True))
+    job = Job("bootstrap", {"kind": kind, "seed": seed}, (content,), made.names, code_sha256())
     return _Prepared(match, kind, made, job, parameters, Units(0, asked.replicates))
 
 
@@ -254,39 +253,26 @@ def _publish(prepared: _Prepared, asked: Asked, collected: Collected) -> dict[st
 
 
 def _content(prepared: _Prepared, asked: Asked, collected: Collected) -> dict[str, Any]:
-    match, kind = prepared.match, prepared.kind
+    match, kind, made = prepared.match, prepared.kind, prepared.resampler
     values = collected.complete()
     estimates = []
-    by_name = dict(zip(prepared.job.columns, range(len(prepared.job.columns)), strict=True))
-    for outcome, one in zip(match.outcomes, match.results["estimates"], strict=True):
-        column = by_name.get(f"{outcome.column}:{outcome.type}")
-        if column is None or one["difference"] is None:
-            continue
-        own = np.ascontiguousarray(values[:, column])
-        skew = None if prepared.resampler.skew is None else prepared.resampler.skew[column]
-        intervals = bootstrap_intervals(one["difference"], own, level=asked.level, skew=skew)
+    for column, (name, finish) in enumerate(zip(made.names, made.finish, strict=True)):
+        one = match.estimates[name]
+        drawn = finish(np.ascontiguousarray(values[:, column]), asked.level)
+        interval = as_interval(kind, drawn, one["difference"], asked.level)
+        (intervals,) = resampled_results([Resampled(kind, drawn, interval)])
         estimates.append(
             {
-                "outcome": outcome.column,
-                "type": outcome.type,
+                "outcome": one["outcome"],
+                "type": one["type"],
                 "measure": one["measure"],
                 "difference": one["difference"],
-                "standard_error": number(standard_error_of(own)),
-                "replicates_without_estimate": int(np.count_nonzero(~np.isfinite(own))),
-                "intervals": [
-                    {
-                        "method": limits.method,
-                        "ci_low": number(limits.low),
-                        "ci_high": number(limits.high),
-                        "ci_low_error": number(limits.low_error),
-                        "ci_high_error": number(limits.high_error),
-                    }
-                    for limits in intervals
-                ],
-                "primary": {
-                    key: one[key]
-                    for key in ("interval_method", "standard_error", "ci_low", "ci_high")
-                },
+                "ci_low": number(interval.low),
+                "ci_high": number(interval.high),
+                "p_value": p_value(interval.p_value),
+                "without_estimate": int(np.count_nonzero(~np.isfinite(drawn.estimates))),
+                **intervals,
+                "main": {key: one[key] for key in _MAIN},
             }
         )
     return {
@@ -302,32 +288,21 @@ def _content(prepared: _Prepared, asked: Asked, collected: Collected) -> dict[st
             "replicates": asked.replicates,
             "seed": prepared.parameters["seed"],
             "level": asked.level,
-            "read": RECOMMENDED[kind],
         },
         "estimates": estimates,
-        "notes": _notes(match, kind, asked.level),
+        "notes": [MAIN_INTERVAL, *notes_on(kind, match)],
     }
-
-
-def _notes(match: Finished, kind: str, level: float) -> list[str]:
-    notes = [MAIN_INTERVAL]
-    if kind == "refit":
-        valid = match.results["design"]["method"] in {"radius", "kernel"}
-        notes.append(f"Fitting and matching again: {VALID_REMATCH if valid else DIAGNOSTIC}.")
-    if not math.isclose(level, match.results["estimates"][0]["level"]):
-        notes.append("The level differs from that of the main interval.")
-    return notes
 
 
 def show_plan(folder: Path | str, asked: Asked) -> dict[str, Any]:
     """Return what would be done, after every check that reads no replicate."""
     match = open_match(folder)
     kind = choose_kind(asked.kind, match)
-    if asked.table is not None:
+    if kind in NEEDS_TABLE and asked.table is not None:
         require_same_table(match, open_table(asked.table))
     return {
         "match": match.folder.name,
-        "outcomes": [f"{one.column}:{one.type}" for one in match.outcomes],
+        "outcomes": [outcome_name(one) for one in match.outcomes],
         "kind": kind,
         "why": WHY[kind],
         "replicates": asked.replicates,

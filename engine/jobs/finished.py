@@ -21,6 +21,7 @@ from engine.matching.rows import Rows, read_rows
 from engine.matching.scoring import Scoring, score_rows
 from engine.matching.selection import select_matches
 from engine.release.folder import MANIFEST, read_file, read_manifest
+from engine.release.linear_form import outcome_name
 from engine.tables import TableSource, open_table
 
 Floats = NDArray[np.float64]
@@ -57,19 +58,10 @@ class Finished:
         return check_options(**{name: given[name] for name in known if name in given})
 
     @property
-    def differences(self) -> Floats:
-        """Estimates, treated minus comparison, float64, shape (outcomes,); nan for none."""
-        return np.array(
-            [
-                np.nan if one["difference"] is None else one["difference"]
-                for one in self.results["estimates"]
-            ]
-        )
-
-    @property
-    def sign(self) -> float:
-        """Factor from focal minus partners to treated minus comparison."""
-        return 1.0 if self.results["design"]["estimand"] == "att" else -1.0
+    def estimates(self) -> dict[str, dict[str, Any]]:
+        """Estimates of the results by outcome, ``COLUMN:TYPE``; those that are a number."""
+        found = zip(self.outcomes, self.results["estimates"], strict=True)
+        return {outcome_name(key): one for key, one in found if one["difference"] is not None}
 
 
 def open_match(path: Path | str) -> Finished:
@@ -91,9 +83,9 @@ def open_match(path: Path | str) -> Finished:
             repair="Name the folder that was given to --out",
         )
     results = json.loads(checked_bytes(folder, manifest, "results.json"))
-    if not results["estimates"]:
+    if all(one["difference"] is None for one in results["estimates"]):
         raise InputError(
-            "the match has no outcome",
+            "the match has no estimate",
             rule="what is resampled is the estimate of an effect",
             repair="Match again with --outcome",
         )
@@ -127,34 +119,35 @@ def checked_bytes(folder: Path, manifest: Mapping[str, Any], name: str) -> bytes
 
 
 @dataclass(frozen=True)
-class PersonSums:
+class LinearForms:
     """What each person adds to the error of each estimate.
 
     Attributes
     ----------
     unit : uint64, shape (people,)
-        Random key of each, ascending.
-    sums : float64, shape (outcomes, people)
-    names : tuple of str
-        Outcomes that have a linear form, ``COLUMN:TYPE``.
+        Random key of each.
+    sums : dict of str to float64, shape (people,)
+        By outcome, ``COLUMN:TYPE``: the outcomes that have a linear form.
+    n_focal : int
+        Matched focal rows, by which an error is divided.
     """
 
     unit: NDArray[np.uint64]
-    sums: Floats
-    names: tuple[str, ...]
+    sums: dict[str, Floats]
+    n_focal: int
 
 
-def read_person_sums(match: Finished) -> PersonSums:
-    """Read the linear forms of a match and sum them over the rows of each person."""
+def read_linear_forms(match: Finished) -> LinearForms:
+    """Read the linear forms of a match, summed over the rows of each person."""
     data = checked_bytes(match.folder, match.manifest, LINEAR_FORM)
     table = pq.read_table(pa.BufferReader(data))
-    names = tuple(table.column_names[2:])
-    unit, place = np.unique(to_numpy(table.column("unit")), return_inverse=True)
-    sums = np.empty((len(names), len(unit)))
-    for row, name in enumerate(names):
-        values = to_numpy(table.column(name))
-        sums[row] = np.bincount(place, weights=values, minlength=len(unit))
-    return PersonSums(unit, sums, names)
+    # Copies: for the read-only memory of Arrow every kernel would be compiled once more.
+    unit = to_numpy(table.column("unit")).copy()
+    sums = {name: to_numpy(table.column(name)).copy() for name in table.column_names[2:]}
+    if match.results["design"]["person"] is not None:
+        sums = {name: np.bincount(unit.astype(np.int64), weights=v) for name, v in sums.items()}
+        unit = np.arange(int(unit.max()) + 1, dtype=np.uint64)
+    return LinearForms(unit, sums, match.results["counts"]["treated_matched"])
 
 
 @dataclass(frozen=True)
@@ -165,17 +158,19 @@ class Remade:
     ----------
     rows : Rows
     scoring : Scoring
-    values : tuple of float64 arrays, shape (n,)
-        Outcomes in canonical order.
+    sample : MatchedSample
+    values : dict of str to float64, shape (n,)
+        Outcomes in canonical order, by ``COLUMN:TYPE``.
     """
 
     rows: Rows
     scoring: Scoring
-    values: tuple[Floats, ...]
+    sample: MatchedSample
+    values: dict[str, Floats]
 
 
 def remake(match: Finished, table: Path | str) -> Remade:
-    """Read the table of a match again and fit its score.
+    """Read the table of a match again, fit its score and match.
 
     Raises
     ------
@@ -184,16 +179,13 @@ def remake(match: Finished, table: Path | str) -> Remade:
     """
     source = open_table(table)
     require_same_table(match, source)
-    rows = read_rows(source, match.options)
-    values = tuple(read_outcome(source, outcome, rows.identity) for outcome in match.outcomes)
-    return Remade(rows, score_rows(rows, match.options), values)
-
-
-def remade_sample(match: Finished, remade: Remade) -> MatchedSample:
-    """Return the matched sample, from the same rows and rules as the match."""
     options = match.options
-    matched = select_matches(remade.rows, remade.scoring, options)
-    return matched_sample(remade.rows, remade.scoring, matched, options)
+    rows = read_rows(source, options)
+    scoring = score_rows(rows, options)
+    matched = select_matches(rows, scoring, options)
+    sample = matched_sample(rows, scoring, matched, options)
+    values = {one: read_outcome(source, one, rows.identity) for one in match.outcomes}
+    return Remade(rows, scoring, sample, {outcome_name(one): v for one, v in values.items()})
 
 
 def require_same_table(match: Finished, source: TableSource) -> None:

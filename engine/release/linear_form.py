@@ -4,17 +4,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from engine.buffers import to_arrow
 from engine.effects.estimates import Estimate
+from engine.effects.outcome import Outcome
 from engine.matching.rows import Rows
-from engine.release.content import first_rows
 
 
-def outcome_name(column: str, kind: str) -> str:
-    """Return the name of an outcome's column, as the outcome is written in the options."""
-    return f"{column}:{kind}"
+def outcome_name(outcome: Outcome) -> str:
+    """Return the name of an outcome's column: the outcome as it is written in the options."""
+    return f"{outcome.column}:{outcome.type}"
 
 
 def linear_form_table(rows: Rows, estimates: Sequence[Estimate], sign: float) -> pa.Table | None:
@@ -30,29 +29,18 @@ def linear_form_table(rows: Rows, estimates: Sequence[Estimate], sign: float) ->
     Returns
     -------
     pyarrow.Table or None
-        ``id``; ``unit``, the random key of the row's person; and for each outcome ``COLUMN:TYPE``,
-        whose sum over everybody is the error of the estimate to first order and whose sum of
-        squares over people is its variance. Rows that add nothing to any estimate are left out.
-        None where no estimate has a linear form.
+        In canonical order, every row: ``id``; ``unit``, the number of the row's person, or the
+        random key of the row where nobody has several; and ``COLUMN:TYPE`` for each outcome. To
+        first order the error of an estimate is the sum over everybody divided by the matched focal
+        rows; the sum of squares over people, divided by their square, is its variance. None where
+        no estimate has a linear form.
     """
-    columns: dict[str, NDArray[np.float64]] = {}
-    for estimate in estimates:
-        if estimate.form is not None:
-            name = outcome_name(estimate.outcome.column, estimate.outcome.type)
-            columns[name] = sign * estimate.form.phi / estimate.form.n_focal
+    columns = {
+        outcome_name(estimate.outcome): to_arrow(sign * estimate.form.phi)
+        for estimate in estimates
+        if estimate.form is not None
+    }
     if not columns:
         return None
-    adds = np.zeros(rows.n_rows, dtype=np.bool_)
-    for values in columns.values():
-        adds |= values != 0.0
-    kept = np.flatnonzero(adds)
-    unit = rows.identity.unit
-    if rows.person is not None:
-        unit = unit[first_rows(rows.person)]
-    return pa.table(
-        {
-            "id": rows.identity.ids.take(to_arrow(kept)),
-            "unit": to_arrow(unit[kept]),
-            **{name: to_arrow(values[kept]) for name, values in columns.items()},
-        }
-    )
+    unit = rows.identity.unit if rows.person is None else rows.person.astype(np.uint64)
+    return pa.table({"id": rows.identity.ids, "unit": to_arrow(unit), **columns})
