@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from cli.bootstrap import bootstrap, collect
 from cli.check_extract import check_extract
 from cli.match import match
 from cli.power import power
@@ -22,10 +23,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Documentation: docs/match.md, docs/power.md",
+    epilog="Documentation: docs/match.md, docs/power.md, docs/jobs.md",
 )
 app.command()(match)
 app.command()(power)
+app.command()(bootstrap)
+app.command()(collect)
 app.command(name="check-extract")(check_extract)
 app.command()(prepare)
 app.command(name="warm-up")(warm_up)
