@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -91,7 +91,7 @@ class Backend(Protocol):
     def workers(self) -> int:
         """How many tasks are computed at the same time."""
 
-    def map(self, tasks: Iterator[Task]) -> Iterator[Done]:
+    def map(self, tasks: Iterator[Task]) -> Generator[Done]:
         """Yield each shard when it is on the disk, in any order.
 
         Tasks are drawn when there is somebody to do them, so their sizes can follow the pace.
@@ -112,7 +112,7 @@ class Here:
 
     workers = 1
 
-    def map(self, tasks: Iterator[Task]) -> Iterator[Done]:
+    def map(self, tasks: Iterator[Task]) -> Generator[Done]:
         """Compute one task after the other."""
         for task in tasks:
             yield perform(task)
@@ -132,7 +132,7 @@ class Processes:
             raise UsageError("--workers is below 1", repair="Give 1 or more")
         self.workers = workers
 
-    def map(self, tasks: Iterator[Task]) -> Iterator[Done]:
+    def map(self, tasks: Iterator[Task]) -> Generator[Done]:
         """Compute tasks in a pool; after a worker was lost, what was under way in a new one."""
         undone: list[Task] = []
         losses = 0
@@ -266,12 +266,12 @@ class Dask:
         """Address of the cluster's own page."""
         return str(self._client.dashboard_link)
 
-    def map(self, tasks: Iterator[Task]) -> Iterator[Done]:
+    def map(self, tasks: Iterator[Task]) -> Generator[Done]:
         """Submit tasks under their keys; the scheduler gives those of lost workers to others."""
         from distributed import KilledWorker, as_completed  # noqa: PLC0415
 
         finished = as_completed()
-        flying = set()
+        flying: set[Any] = set()
         try:
             while True:
                 while len(flying) < self.workers + _AHEAD:
