@@ -97,5 +97,5 @@ if __name__ == "__main__":
 """
     script = tmp_path / "cluster.py"
     script.write_text(code)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
     subprocess.run([sys.executable, script], check=True, cwd=ROOT, env=environment, timeout=120)
