@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from cli.bootstrap import bootstrap, collect
 from cli.check import check
 from cli.check_extract import check_extract
 from cli.match import match
@@ -31,6 +32,8 @@ app.command()(template)
 app.command()(check)
 app.command()(match)
 app.command()(power)
+app.command()(bootstrap)
+app.command()(collect)
 app.command(name="check-extract")(check_extract)
 app.command()(prepare)
 app.command()(synth)

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-Report = Callable[[str, float], None]
+
+class Report(Protocol):
+    """Shows progress."""
+
+    def __call__(self, stage: str, fraction: float, note: str = "", /) -> None:
+        """Take the name of a stage, the share of it that is done, and what is known so far."""
+
 
 SILENT_SECONDS = 2.0
 """A job shorter than this shows no bar."""
@@ -37,7 +43,7 @@ def progress_bar(*, quiet: bool) -> Iterator[Report | None]:
     begun = time.monotonic()
     bars: list[Progress] = []
 
-    def report(stage: str, fraction: float) -> None:
+    def report(stage: str, fraction: float, note: str = "", /) -> None:
         if not bars:
             if time.monotonic() - begun < SILENT_SECONDS:
                 return
@@ -45,7 +51,7 @@ def progress_bar(*, quiet: bool) -> Iterator[Report | None]:
         (task,) = bars[0].tasks
         if task.description != stage:  # the time left is that of the stage
             bars[0].reset(task.id, description=stage)
-        bars[0].update(task.id, completed=min(max(fraction, 0.0), 1.0))
+        bars[0].update(task.id, completed=min(max(fraction, 0.0), 1.0), note=note)
 
     try:
         yield report
@@ -71,12 +77,12 @@ def noting(report: Report | None, note: str) -> Report:
     """
     waiting = [note]
 
-    def tell(stage: str, fraction: float) -> None:
+    def tell(stage: str, fraction: float, note: str = "", /) -> None:
         if waiting and stage != "read":
             sys.stderr.write(f"Note: {waiting.pop()}\n")
             sys.stderr.flush()
         if report is not None:
-            report(stage, fraction)
+            report(stage, fraction, note)
 
     return tell
 
@@ -91,9 +97,10 @@ def _start() -> Progress:
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %", markup=False),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
         console=Console(stderr=True),
         transient=True,
     )
     bar.start()
-    bar.add_task("", total=1.0)
+    bar.add_task("", total=1.0, note="")
     return bar

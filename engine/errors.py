@@ -89,6 +89,16 @@ class ConfigurationError(JusticeLabError):
     exit_code = 78
 
 
+class DamagedShardError(JusticeLabError):
+    """A shard does not verify: its bytes are not those that were written (exit code 74)."""
+
+    exit_code = 74
+
+
+class DisagreementError(JusticeLabError):
+    """Two shards give the same unit different values, which must not happen (exit code 70)."""
+
+
 def _sentence(text: str) -> str:
     """Return the text with a capital and a full stop, empty if empty."""
     text = text.strip()

@@ -33,6 +33,7 @@ from engine.matching.terms import Sample
 from engine.matching.unmatched import profile_unmatched
 from engine.release.content import array_digest, content_digest
 from engine.release.folder import check_folder
+from engine.release.linear_form import linear_form_table
 from engine.release.manifest import InputFacts, RunFacts
 from engine.release.pack import output_folder, stage_balance, write_match
 from engine.release.results import assemble_results, balance_results, match_tables
@@ -240,6 +241,8 @@ def match(
         )
         tables = match_tables(rows, checked, scoring, matched, sample)
         if held is not None:
+            sign = 1.0 if checked.estimand == "att" else -1.0
+            tables["linear-form"] = linear_form_table(rows, effects.estimates, sign)
             threads = numba.get_num_threads()
             with stages.stage("digest"):
                 content = content_digest(rows, seen, source.notes, threads=threads)

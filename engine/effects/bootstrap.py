@@ -260,17 +260,48 @@ def difference_of_ratios(sums: Floats) -> Floats:
     return ratios[0] - ratios[1]
 
 
-def multiplier_bootstrap(
+@dataclass(frozen=True)
+class Source:
+    """Where the replicates of one estimate come from, by range of their numbers.
+
+    Attributes
+    ----------
+    kind : str
+        As in :class:`Bootstrap`.
+    estimate : float
+        Of the table itself.
+    draw : callable
+        Maps (start, stop) to replicates start, ..., stop - 1, float64: each a pure function of its
+        number, however they are dealt out.
+    skew : float
+        BCa's acceleration.
+    note : str
+    """
+
+    kind: str
+    estimate: float
+    draw: Callable[[int, int], Floats]
+    skew: float
+    note: str
+
+    def finish(self, estimates: Floats, seed: int, level: float) -> Bootstrap:
+        """Return the bootstrap that replicates 0, 1, ... make."""
+        intervals = bootstrap_intervals(self.estimate, estimates, level=level, skew=self.skew)
+        return Bootstrap(
+            self.kind, len(estimates), seed, estimates, standard_error_of(estimates), intervals,
+            self.note, self.skew,
+        )  # fmt: skip
+
+
+def multiplier_source(
     estimate: float,
     sums: Floats,
     unit: NDArray[np.uint64],
     n_matched: int,
     *,
     multiplier: str = "mammen",
-    replicates: int = 1000,
     seed: int = 0,
-    level: float = 0.95,
-) -> Bootstrap:
+) -> Source:
     """Resample the linear form with matches held fixed.
 
     Parameters
@@ -283,37 +314,49 @@ def multiplier_bootstrap(
     n_matched : int
         Matched focal rows, N.
     multiplier : {'mammen', 'gaussian', 'exponential', 'multinomial'}
-    replicates, seed : int
-    level : float
+    seed : int
 
     Returns
     -------
-    Bootstrap
+    Source
         Its 'basic' interval is the one whose error distribution the multipliers imitate.
     """
-    errors = multiplier_replicates(
-        sums[None, :], unit, multiplier=multiplier, seed=seed, stop=replicates
-    )[:, 0]
-    estimates = estimate + errors / n_matched
-    skew = acceleration(sums)
-    intervals = bootstrap_intervals(estimate, estimates, level=level, skew=skew)
-    return Bootstrap(
-        "multiplier", replicates, seed, estimates, standard_error_of(estimates), intervals,
-        f"{multiplier} multipliers; {FIXED_MATCHES}", skew,
-    )  # fmt: skip
+
+    def draw(start: int, stop: int) -> Floats:
+        errors = multiplier_replicates(
+            sums[None, :], unit, multiplier=multiplier, seed=seed, start=start, stop=stop
+        )[:, 0]
+        return estimate + errors / n_matched
+
+    note = f"{multiplier} multipliers; {FIXED_MATCHES}"
+    return Source("multiplier", estimate, draw, acceleration(sums), note)
 
 
-def set_bootstrap(
+def multiplier_bootstrap(
+    estimate: float,
+    sums: Floats,
+    unit: NDArray[np.uint64],
+    n_matched: int,
+    *,
+    multiplier: str = "mammen",
+    replicates: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Bootstrap:
+    """Return the bootstrap of :func:`multiplier_source`."""
+    source = multiplier_source(estimate, sums, unit, n_matched, multiplier=multiplier, seed=seed)
+    return source.finish(source.draw(0, replicates), seed, level)
+
+
+def set_source(
     columns: Floats,
     statistic: Statistic,
     *,
     person: Integers | None = None,
     draws: int | None = None,
     replace: bool = True,
-    replicates: int = 1000,
     seed: int = 0,
-    level: float = 0.95,
-) -> Bootstrap:
+) -> Source:
     """Draw matched sets, or the people behind them, and estimate again.
 
     Parameters
@@ -328,12 +371,11 @@ def set_bootstrap(
         Sets or people drawn: all of them if absent, fewer for M out of N.
     replace : bool
         Without replacement it is a subsample, of fewer than there are.
-    replicates, seed : int
-    level : float
+    seed : int
 
     Returns
     -------
-    Bootstrap
+    Source
 
     Raises
     ------
@@ -356,24 +398,44 @@ def set_bootstrap(
             rule="a subsample is smaller than the sample",
             repair="Draw fewer, or with replacement",
         )
-    sums = drawn_replicates(rows, draws=asked, replace=replace, seed=seed, stop=replicates)
     whole = np.array([[float(total(np.ascontiguousarray(column))) for column in rows.T]])
     estimate = float(statistic(whole)[0])
-    estimates = statistic(sums)
     note = "people drawn with all their sets" if person is not None else "matched sets drawn"
     kind = "sets" if person is None else "persons"
+    shrink = 1.0
     if asked != n:
         left = n if replace else n - asked
-        estimates = estimate + float(np.sqrt(asked / left)) * (estimates - estimate)
+        shrink = float(np.sqrt(asked / left))
         kind = "m-out-of-n" if replace else "subsample"
         note += f", {asked:,} of {n:,}, scaled back to the whole"
     left_out = statistic(whole - rows)
     usable = left_out[np.isfinite(left_out)]
     skew = acceleration(float(total(usable)) / max(1, len(usable)) - usable)
-    return Bootstrap(
-        kind, replicates, seed, estimates, standard_error_of(estimates),
-        bootstrap_intervals(estimate, estimates, level=level, skew=skew), note, skew,
-    )  # fmt: skip
+
+    def draw(start: int, stop: int) -> Floats:
+        sums = drawn_replicates(
+            rows, draws=asked, replace=replace, seed=seed, start=start, stop=stop
+        )
+        estimates = statistic(sums)
+        return estimates if asked == n else estimate + shrink * (estimates - estimate)
+
+    return Source(kind, estimate, draw, skew, note)
+
+
+def set_bootstrap(
+    columns: Floats,
+    statistic: Statistic,
+    *,
+    person: Integers | None = None,
+    draws: int | None = None,
+    replace: bool = True,
+    replicates: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Bootstrap:
+    """Return the bootstrap of :func:`set_source`."""
+    source = set_source(columns, statistic, person=person, draws=draws, replace=replace, seed=seed)
+    return source.finish(source.draw(0, replicates), seed, level)
 
 
 def refit_bootstrap(

@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 from engine.effects.bootstrap import (
     FIXED_MATCHES,
     Bootstrap,
+    Source,
     bootstrap_intervals,
     conditional_difference,
     difference_of_means,
     difference_of_ratios,
     mean_difference,
-    multiplier_bootstrap,
+    multiplier_source,
     refit_bootstrap,
-    set_bootstrap,
+    set_source,
 )
 from engine.effects.choice import METHODS, IntervalName
 from engine.effects.estimates import Estimate
@@ -25,6 +26,7 @@ from engine.effects.linear_form import person_sums
 from engine.effects.rematching import recipe_for
 from engine.effects.replicates import FullFit, people_to_draw
 from engine.effects.sample import MatchedSample
+from engine.effects.welch import OutcomeType
 from engine.errors import UsageError
 from engine.matching.options import MatchOptions
 from engine.matching.propensity import DEFAULT_RIDGE
@@ -91,70 +93,95 @@ def _set_columns(values: Floats, sample: MatchedSample, *, conditional: bool) ->
     return np.stack((own[0], other[0], own[1]), axis=1)
 
 
-def _of_sets(
-    estimate: Estimate, values: Floats, sample: MatchedSample, replicates: int, seed: int
-) -> Bootstrap:
-    conditional = estimate.outcome.type == "time"
+def source_of_sets(
+    values: Floats, outcome: OutcomeType, sample: MatchedSample, seed: int
+) -> Source:
+    """Return replicates from matched sets, or from all the sets of a person, drawn at random.
+
+    Parameters
+    ----------
+    values : float64, shape (n,)
+        NaN for no event, in a time outcome.
+    outcome : OutcomeType
+    sample : MatchedSample
+    seed : int
+    """
+    conditional = outcome == "time"
     columns = _set_columns(values, sample, conditional=conditional)
     one_way = difference_of_ratios if conditional else difference_of_means
     person = sample.person[sample.focal] if sample.has_repeated_people else None  # type: ignore[index]
-    return set_bootstrap(
-        columns,
-        lambda sums: sample.sign * one_way(sums),
-        person=person,
-        replicates=replicates,
-        seed=seed,
-        level=estimate.interval.level,
-    )
+    return set_source(columns, lambda sums: sample.sign * one_way(sums), person=person, seed=seed)
 
 
-def _of_fewer_people(
-    estimate: Estimate, sample: MatchedSample, replicates: int, seed: int
-) -> Bootstrap:
+def _of_fewer_people(estimate: float, sums: Floats, n_focal: int, seed: int) -> Source:
     """M out of N people of the linear form, which carries reuse where sets would not."""
-    form = estimate.form
-    assert form is not None
-    sums = sample.sign * person_sums(sample, form.phi)
     people = len(sums)
     sums = sums - float(total(np.ascontiguousarray(sums))) / people
-    middle, scale = estimate.interval.estimate, people / len(sample.focal)
+    scale = people / n_focal
     draws = max(2, int(people**_SUBSAMPLE_POWER))
-    drawn = set_bootstrap(
+    source = set_source(
         np.stack((sums, np.ones(people)), axis=1),
-        lambda both: middle + scale * both[:, 0] / both[:, 1],
+        lambda both: estimate + scale * both[:, 0] / both[:, 1],
         draws=draws,
-        replicates=replicates,
         seed=seed,
-        level=estimate.interval.level,
     )
     note = f"{draws:,} of {people:,} people drawn, scaled back to the whole; {FIXED_MATCHES}"
-    return replace(drawn, note=note)
+    return replace(source, note=note)
 
 
-def _of_linear_form(
-    estimate: Estimate, sample: MatchedSample, rows: Rows, kind: str, replicates: int, seed: int
-) -> Bootstrap:
-    form = estimate.form
-    assert form is not None
-    sums = sample.sign * person_sums(sample, form.phi)
-    # A person's number is the place of the person's name among all: it does not move with rows.
-    unit = rows.identity.unit if sample.person is None else np.arange(len(sums), dtype=np.uint64)
+def source_of_linear_form(
+    kind: str, estimate: float, sums: Floats, unit: NDArray[np.uint64], n_focal: int, seed: int
+) -> Source:
+    """Return replicates from the linear form, matches held fixed.
+
+    Parameters
+    ----------
+    kind : {'wild', 'weighted', 'subsample'}
+    estimate : float
+        Treated minus comparison.
+    sums : float64, shape (people,)
+        Each person's sum of phi, with the sign of the estimate.
+    unit : uint64, shape (people,)
+        Random key of each person.
+    n_focal : int
+        Matched focal rows.
+    seed : int
+    """
+    if kind == "subsample":
+        return _of_fewer_people(estimate, sums, n_focal, seed)
     if kind == "wild":  # multipliers of mean 0: people without a part are not drawn
         there = np.flatnonzero(sums)
         sums, unit = sums[there], unit[there]
-    return multiplier_bootstrap(
-        estimate.interval.estimate,
+    return multiplier_source(
+        estimate,
         np.ascontiguousarray(sums),
         np.ascontiguousarray(unit),
-        len(sample.focal),
+        n_focal,
         multiplier="mammen" if kind == "wild" else "exponential",
-        replicates=replicates,
         seed=seed,
-        level=estimate.interval.level,
     )
 
 
-def _full_fit(rows: Rows, scoring: Scoring, options: MatchOptions) -> FullFit | None:
+def _of_linear_form(
+    estimate: Estimate, sample: MatchedSample, rows: Rows, kind: str, seed: int
+) -> Source:
+    form = estimate.form
+    assert form is not None
+    sums = sample.sign * person_sums(sample, form.phi)
+    unit = rows.identity.unit if sample.person is None else np.arange(len(sums), dtype=np.uint64)
+    return source_of_linear_form(
+        kind, estimate.interval.estimate, sums, unit, len(sample.focal), seed
+    )
+
+
+def full_fit(rows: Rows, scoring: Scoring, options: MatchOptions) -> FullFit | None:
+    """Return the fit that refits start from; None where the score was given.
+
+    Raises
+    ------
+    UsageError
+        The score was fitted by Firth's method.
+    """
     model = scoring.model
     if model is None:
         return None
@@ -193,7 +220,7 @@ def _of_refits(
         measure = conditional_difference(0, 1, sample.sign)
     else:
         measure = mean_difference(0, sample.sign)
-    full = _full_fit(rows, scoring, options)
+    full = full_fit(rows, scoring, options)
     return refit_bootstrap(
         (estimate.interval.estimate,),
         recipe_for(scoring.problem, options),
@@ -209,7 +236,7 @@ def _of_refits(
     )[0]
 
 
-def _as_interval(kind: str, bootstrap: Bootstrap, estimate: float, level: float) -> Interval:
+def as_interval(kind: str, bootstrap: Bootstrap, estimate: float, level: float) -> Interval:
     """The interval that speaks for a kind, and the p-value at whose level it touches 0."""
     method = MAIN_LIMITS[kind]
     nan = float("nan")
@@ -298,19 +325,18 @@ def resample(
         A refit was asked for that cannot be made for this match.
     """
     found = []
+    seed, level = options.seed, estimate.interval.level
     for kind in kinds_to_run(asked, sample):
-        if kind in ("wild", "weighted"):
-            bootstrap = _of_linear_form(estimate, sample, rows, kind, replicates, options.seed)
-        elif kind == "refit":
+        if kind == "refit":
             bootstrap = _of_refits(
                 estimate, values, sample, rows, scoring, options, replicates, progress
             )
-        elif kind == "subsample":
-            bootstrap = _of_fewer_people(estimate, sample, replicates, options.seed)
         else:
-            bootstrap = _of_sets(estimate, values, sample, replicates, options.seed)
-        interval = _as_interval(
-            kind, bootstrap, estimate.interval.estimate, estimate.interval.level
-        )
+            if kind == "set":
+                source = source_of_sets(values, estimate.outcome.type, sample, seed)
+            else:
+                source = _of_linear_form(estimate, sample, rows, kind, seed)
+            bootstrap = source.finish(source.draw(0, replicates), seed, level)
+        interval = as_interval(kind, bootstrap, estimate.interval.estimate, level)
         found.append(Resampled(kind, bootstrap, interval))
     return tuple(found)

@@ -34,14 +34,19 @@ OUTPUTS = frozenset(
         "windows.parquet",
         "weights.parquet",
         "scores.parquet",
+        "linear-form.parquet",
         "balance.csv",
+        "bootstrap.json",
         "love-plot.svg",
         "overlap-plot.svg",
         "report.html",
         MANIFEST,
     }
 )
-"""Names a `match` may write. A folder that holds any other name is never written to."""
+"""Names that a `match` and its bootstrap may write. A folder with any other is never written to."""
+
+SHARDS = "shards"
+"""Folder of jobs on an output, such as its bootstrap; each job has a folder of its own in it."""
 
 TEMPORARY = re.compile(r"\.[a-z0-9.-]+\.[0-9]+\.part")
 """Form of the temporary names under which files are staged."""
@@ -110,12 +115,37 @@ def prepare_folder(path: str | os.PathLike[str], outputs: frozenset[str] = OUTPU
         The disk refuses a new folder.
     """
     folder = check_folder(path, outputs)
+    _make(folder)
+    return check_folder(folder, outputs)
+
+
+def private_folder(folder: Path) -> Path:
+    """Make a folder with mode 0700, or accept one that is private and ours, whatever it holds.
+
+    Parameters
+    ----------
+    folder : Path
+        Missing parents are made, private as well.
+
+    Raises
+    ------
+    AccessError, CannotCreateError
+        It is a link, another user's, open to others, or not a folder.
+    StorageError
+        The disk refuses a new folder.
+    """
+    _make(folder)
+    with plain_errors(f"the folder '{folder.name}'"):
+        _check_status(folder, os.lstat(folder))
+    return folder
+
+
+def _make(folder: Path) -> None:
     with plain_errors(f"the folder '{folder.name}'"):
         for one in reversed((folder, *folder.parents)):
             if not one.exists():
                 with contextlib.suppress(FileExistsError):
                     one.mkdir(mode=0o700)
-    return check_folder(folder, outputs)
 
 
 def _check_status(folder: Path, status: os.stat_result) -> None:
@@ -151,11 +181,7 @@ def _check_content(folder: Path, outputs: frozenset[str]) -> None:
     """Refuse a folder with anything in it, unless all of it is an earlier output of ours."""
     with os.scandir(folder) as entries:
         found = [entry for entry in entries if not TEMPORARY.fullmatch(entry.name)]
-        foreign = sum(
-            1
-            for entry in found
-            if entry.name not in outputs or not entry.is_file(follow_symlinks=False)
-        )
+        foreign = sum(1 for entry in found if not _is_ours(entry, outputs))
     if not found:
         return
     if foreign or read_manifest(folder) is None:
@@ -167,19 +193,45 @@ def _check_content(folder: Path, outputs: frozenset[str]) -> None:
         )
 
 
+def _is_ours(entry: os.DirEntry[str], outputs: frozenset[str]) -> bool:
+    if entry.name == SHARDS:
+        return entry.is_dir(follow_symlinks=False)
+    return entry.name in outputs and entry.is_file(follow_symlinks=False)
+
+
+def read_file(folder: Path, name: str, limit: int) -> bytes:
+    """Content of a file in a folder, never through a link.
+
+    Parameters
+    ----------
+    folder : Path
+    name : str
+    limit : int
+        Largest size in bytes.
+
+    Raises
+    ------
+    StorageError
+        The disk is failing, or the file is larger than the limit.
+    AccessError, CannotCreateError
+        The file may not be read, or is a link.
+    """
+    with plain_errors(f"the file '{name}'", "reading"):
+        descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW)
+        with os.fdopen(descriptor, "rb") as file:
+            # Told a size, read() would take that much memory before it looks how much there is.
+            if os.fstat(descriptor).st_size > limit:
+                raise StorageError(
+                    f"the file '{name}' is too large to be one that this software wrote"
+                )
+            return file.read()
+
+
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """Manifest of an output folder, ``None`` if there is none that this software wrote."""
     try:
-        descriptor = os.open(folder / MANIFEST, os.O_RDONLY | os.O_NOFOLLOW)
-    except OSError:
-        return None
-    with os.fdopen(descriptor, "rb") as file:
-        text = file.read(_MANIFEST_LIMIT + 1)
-    if len(text) > _MANIFEST_LIMIT:
-        return None
-    try:
-        manifest = json.loads(text)
-    except (ValueError, RecursionError):
+        manifest = json.loads(read_file(folder, MANIFEST, _MANIFEST_LIMIT))
+    except (JusticeLabError, ValueError, RecursionError):
         return None
     ours = (
         isinstance(manifest, dict)
@@ -191,13 +243,15 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold the folder while writing, and sweep what a dead run left half-written.
 
     Parameters
     ----------
     folder : Path
         A folder from :func:`prepare_folder`.
+    shared : bool
+        Others may hold it too, if they share it as well; then nothing is swept.
 
     Raises
     ------
@@ -210,7 +264,7 @@ def locked(folder: Path) -> Iterator[None]:
     without it, and then nothing is swept, because a temporary file may belong to a living run.
     """
     with open_folder(folder) as handle:
-        if _lock(handle, folder):
+        if _lock(handle, folder, fcntl.LOCK_SH if shared else fcntl.LOCK_EX) and not shared:
             with plain_errors(f"the folder '{folder.name}'"):
                 for entry in folder.iterdir():
                     if TEMPORARY.fullmatch(entry.name):
@@ -218,10 +272,10 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _lock(handle: int, folder: Path) -> bool:
+def _lock(handle: int, folder: Path, kind: int) -> bool:
     """Lock an open folder; whether the file system has locks at all."""
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         raise BusyError(
             f"another run is writing into the folder '{folder.name}'",
@@ -244,20 +298,20 @@ def open_folder(folder: Path) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def plain_errors(what: str) -> Iterator[None]:
+def plain_errors(what: str, doing: str = "writing") -> Iterator[None]:
     """Turn an error of the system into one of ours, without the system's text."""
     try:
         yield
     except JusticeLabError:
         raise
     except OSError as error:
-        raise _translated(error.errno, what) from None
+        raise _translated(error.errno, what, doing) from None
 
 
-def _translated(code: int | None, what: str) -> JusticeLabError:
+def _translated(code: int | None, what: str, doing: str) -> JusticeLabError:
     if code in _FULL:
         return StorageError(
-            f"the disk is full, or a quota is used up, while writing {what}",
+            f"the disk is full, or a quota is used up, while {doing} {what}",
             repair="Make room, or give a folder on another disk, and run the command again",
         )
     if code == errno.EROFS:
@@ -267,7 +321,7 @@ def _translated(code: int | None, what: str) -> JusticeLabError:
         )
     if code in _DENIED:
         return AccessError(
-            f"{what} may not be written by this user",
+            f"{what} may not be {'written' if doing == 'writing' else 'read'} by this user",
             repair="Give a folder of your own",
         )
     if code in _BAD_PATH:
@@ -276,7 +330,7 @@ def _translated(code: int | None, what: str) -> JusticeLabError:
             repair="Give a shorter path whose parents are folders",
         )
     return StorageError(
-        f"the disk reported an error while writing {what}",
+        f"the disk reported an error while {doing} {what}",
         where=errno.errorcode.get(code, "unknown error") if code is not None else "",
         repair="Check the disk and run the command again",
     )

@@ -24,7 +24,7 @@ from engine.release.folder import MANIFEST, OUTPUTS, locked, prepare_folder
 from engine.release.manifest import RunFacts, build_manifest, code_sha256, content_id
 from engine.release.tables import balance_table
 
-TABLES = ("pairs", "windows", "weights", "scores")
+TABLES = ("pairs", "windows", "weights", "scores", "linear-form")
 """Tables of a match in the order of writing; each becomes ``<name>.parquet``."""
 
 Progress = Callable[[str, float], None]
@@ -110,8 +110,8 @@ def write_match(
     results : mapping
         The results; written as results.json, drawn and told in report.html.
     tables : mapping of str to pyarrow.Table or None
-        ``pairs`` or ``windows``, ``weights`` and ``scores``; a table that is ``None`` is not
-        written.
+        ``pairs`` or ``windows``, ``weights``, ``scores`` and ``linear-form``; a table that is
+        ``None`` is not written.
     facts : RunFacts
         Options, inputs and course of the run, for the manifest.
     progress : callable, optional

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+_P_VALUE_DIGITS = 12
+
 
 def number(value: float) -> float | None:
     """A finite number, or None."""
@@ -16,3 +18,8 @@ def plain(values: dict[str, Any]) -> dict[str, Any]:
     return {
         key: number(value) if isinstance(value, float) else value for key, value in values.items()
     }
+
+
+def p_value(value: float) -> float | None:
+    """A p-value to 12 significant digits: its last bits hang on the system's mathematics."""
+    return number(float(f"{value:.{_P_VALUE_DIGITS}g}")) if np.isfinite(value) else None

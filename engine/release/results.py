@@ -31,16 +31,9 @@ from engine.matching.search import PathPoint
 from engine.matching.selection import Match, partners_in_windows
 from engine.matching.terms import Sample
 from engine.matching.unmatched import UnmatchedRow
-from engine.release.plain import number, plain
+from engine.release.plain import number, p_value, plain
 from engine.release.resampled import resampled_results
 from engine.release.sensitivity import headline_sensitivity, sensitivity_results
-
-_P_VALUE_DIGITS = 12
-
-
-def _p_value(value: float) -> float | None:
-    """A p-value to 12 significant digits: its last bits hang on the system's mathematics."""
-    return number(float(f"{value:.{_P_VALUE_DIGITS}g}")) if np.isfinite(value) else None
 
 
 def estimand_label(match: Match, scoring: Scoring, options: MatchOptions) -> str:
@@ -259,7 +252,7 @@ def _interval(interval: Interval) -> dict[str, Any]:
         "standard_error": number(interval.standard_error),
         "ci_low": number(interval.low),
         "ci_high": number(interval.high),
-        "p_value": _p_value(interval.p_value),
+        "p_value": p_value(interval.p_value),
     }
 
 
@@ -270,7 +263,7 @@ def _ratio(interval: Interval) -> dict[str, Any]:
         "standard_error_log": number(interval.standard_error),
         "ci_low": number(interval.low),
         "ci_high": number(interval.high),
-        "p_value": _p_value(interval.p_value),
+        "p_value": p_value(interval.p_value),
     }
 
 
@@ -287,7 +280,7 @@ def _estimate(estimate: Estimate, label: str) -> dict[str, Any]:
         "degrees_of_freedom": number(interval.degrees_of_freedom),
         "ci_low": number(interval.low),
         "ci_high": number(interval.high),
-        "p_value": _p_value(interval.p_value),
+        "p_value": p_value(interval.p_value),
         "level": interval.level,
         "interval_method": interval.method,
         "interval_asked": estimate.choice.asked,

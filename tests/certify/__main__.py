@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tests.certify.coverage import MAIN, Cell, simulate
+from tests.certify.jobs import jobs
 from tests.certify.scenarios import (
     BEYOND,
     EFFECTS,
@@ -104,7 +105,7 @@ def _rejected(cell: Cell) -> bool:
 def main() -> int:
     """Run one check."""
     parser = argparse.ArgumentParser(prog="python -m tests.certify", description=__doc__)
-    parser.add_argument("check", choices=("coverage", "negative-controls"))
+    parser.add_argument("check", choices=("coverage", "negative-controls", "jobs"))
     parser.add_argument("--family", choices=tuple(FAMILIES), action="append")
     parser.add_argument("--size", choices=tuple(_SIMS), default="ci")
     parser.add_argument("--sims", type=int)
@@ -114,6 +115,13 @@ def main() -> int:
     began = time.perf_counter()
     held = True
     cells: list[Cell] = []
+    if asked.check == "jobs":
+        attacks, held = jobs(asked.size)
+        for line in attacks:
+            print(json.dumps(line))
+        if asked.json:
+            asked.json.write_text(json.dumps(attacks, indent=1) + "\n")
+        return 0 if held else 1
     if asked.check == "coverage":
         for family in asked.family or FAMILIES:
             found, kept = coverage(asked.size, family, asked.sims, asked.workers)

@@ -5,9 +5,24 @@ import stat
 
 import pytest
 
-from engine.errors import AccessError, BusyError, CannotCreateError, JusticeLabError
+from engine.errors import (
+    AccessError,
+    BusyError,
+    CannotCreateError,
+    JusticeLabError,
+    StorageError,
+)
 from engine.release.files import write_json
-from engine.release.folder import MANIFEST, check_folder, locked, prepare_folder, read_manifest
+from engine.release.folder import (
+    MANIFEST,
+    SHARDS,
+    check_folder,
+    locked,
+    prepare_folder,
+    private_folder,
+    read_file,
+    read_manifest,
+)
 
 OURS = {"format": 1, "kind": "match", "status": "complete"}
 
@@ -136,3 +151,45 @@ def test_two_writers_do_not_meet_and_the_dead_one_is_swept(tmp_path):
             pass
     with locked(folder):
         pass
+
+
+def test_jobs_on_an_output_stand_in_a_folder_of_their_own(tmp_path):
+    folder = prepare_folder(tmp_path / "out")
+    write_json(folder, MANIFEST, OURS)
+    private_folder(folder / SHARDS / "bootstrap-1")
+    assert prepare_folder(folder) == folder
+    (folder / SHARDS / "bootstrap-1").rmdir()
+    (folder / SHARDS).rmdir()
+    (folder / SHARDS).write_text("a file")
+    with pytest.raises(CannotCreateError):
+        prepare_folder(folder)
+
+
+def test_a_private_folder_may_hold_anything_but_is_nobody_elses(tmp_path):
+    folder = private_folder(tmp_path / "a" / "b")
+    (folder / "anything").touch()
+    assert private_folder(folder) == folder
+    folder.chmod(0o755)
+    with pytest.raises(AccessError):
+        private_folder(folder)
+
+
+def test_a_file_is_read_whole_never_through_a_link_and_never_beyond_its_limit(tmp_path):
+    (tmp_path / "file").write_bytes(b"12345")
+    assert read_file(tmp_path, "file", 5) == b"12345"
+    with pytest.raises(StorageError, match="too large"):
+        read_file(tmp_path, "file", 4)
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    with pytest.raises(CannotCreateError):
+        read_file(tmp_path, "link", 5)
+    with pytest.raises(StorageError, match="reading"):
+        read_file(tmp_path, "nothing", 5)
+
+
+def test_a_shared_hold_keeps_out_who_wants_it_alone_and_sweeps_nothing(tmp_path):
+    folder = prepare_folder(tmp_path / "out")
+    (folder / ".scores.parquet.123000.part").write_text("half")
+    with locked(folder, shared=True), locked(folder, shared=True):
+        with pytest.raises(BusyError), locked(folder):
+            pass
+        assert [one.name for one in folder.iterdir()] == [".scores.parquet.123000.part"]

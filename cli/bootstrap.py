@@ -1,0 +1,199 @@
+"""``justicelab bootstrap`` and ``collect``: resumable resampling of a finished match."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.boundary import guarded
+
+Folder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DIR", readable=False, help="Folder of a finished match.", show_default=False
+    ),
+]
+Replicates = Annotated[
+    int, typer.Option(metavar="B", min=1, help="Replicates.", show_default=False)
+]
+Kind = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="auto (by the design of the match), wild, weighted, set, subsample or refit.",
+    ),
+]
+Table = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        readable=False,
+        help="The table of the match, byte for byte; set and refit need it.",
+        show_default=False,
+    ),
+]
+Seed = Annotated[
+    int | None, typer.Option(metavar="N", min=0, help="Seed.", show_default="that of the match")
+]
+Level = Annotated[float, typer.Option(help="Confidence level.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print bootstrap.json instead.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No messages.")]
+
+
+@guarded
+def bootstrap(
+    folder: Folder,
+    *,
+    replicates: Replicates,
+    kind: Kind = "auto",
+    table: Table = None,
+    seed: Seed = None,
+    level: Level = 0.95,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", help="Only go on with a job that was started; refuse a new one."),
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Processes to use.", show_default="one with all threads"
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N",
+            help="Compute this share only, beside other processes; then: justicelab collect.",
+            show_default=False,
+        ),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Use a Dask cluster, such as tcp://host:8786; 'local' starts one here.",
+            show_default=False,
+        ),
+    ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Threads to use; results do not depend on it.",
+            show_default="all cores",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the match and print what would be done.")
+    ] = False,
+) -> None:
+    """Resample a finished match; run again to go on after a stop, or with a larger B for more.
+
+    Example: justicelab bootstrap matched --replicates 1999
+    """
+    from cli.progress import noting, progress_bar
+    from engine.jobs.bootstrap import Asked, show_plan
+    from engine.jobs.bootstrap import bootstrap as run_job
+    from engine.warm_up import compile_note, set_threads
+
+    asked = Asked(replicates, kind, seed, level, None if table is None else str(table))
+    if dry_run:
+        _show(show_plan(folder, asked), as_json=as_json)
+        return
+    if threads is not None:
+        set_threads(threads)
+    with progress_bar(quiet=quiet) as progress:
+        if not quiet and (note := compile_note()):
+            progress = noting(progress, note)
+        content = run_job(
+            folder,
+            asked,
+            resume=resume,
+            workers=workers,
+            scheduler=scheduler,
+            share=shard,
+            progress=progress,
+            tell=None if quiet else _tell,
+        )
+    if content is not None:
+        _print(content, as_json=as_json, quiet=quiet)
+    elif not quiet:
+        _tell(
+            f"Share {shard} is done. When all are: "
+            f"justicelab collect {folder} --replicates {replicates} --kind {kind}"
+        )
+
+
+@guarded
+def collect(
+    folder: Folder,
+    *,
+    replicates: Replicates,
+    kind: Kind = "auto",
+    table: Table = None,
+    seed: Seed = None,
+    level: Level = 0.95,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make the intervals of a bootstrap whose shares ran apart; refuse if one is missing.
+
+    Example: justicelab collect matched --replicates 1999
+    """
+    from engine.jobs.bootstrap import Asked
+    from engine.jobs.bootstrap import collect as collect_shares
+
+    asked = Asked(replicates, kind, seed, level, None if table is None else str(table))
+    _print(collect_shares(folder, asked), as_json=as_json, quiet=quiet)
+
+
+def _tell(note: str) -> None:
+    from cli.summary import message
+
+    typer.echo(message(note, sys.stderr), err=True)
+
+
+def _print(content: Mapping[str, Any], *, as_json: bool, quiet: bool) -> None:
+    """Print a short table, or everything as JSON; what to keep in mind goes to stderr."""
+    if as_json:
+        from engine.release.encoding import json_bytes
+
+        typer.echo(json_bytes(content).decode(), nl=False)
+        return
+    resampling = content["resampling"]
+    lines = [f"{resampling['method']}, {resampling['replicates']:,} replicates"]
+    for one in content["estimates"]:
+        lines.append(f"{one['outcome']}: {one['measure']} {_figure(one['difference'])}")
+        rows = [("main interval", one["main"]["ci_low"], one["main"]["ci_high"])]
+        for limits in one["intervals"]:
+            speaks = " (read this one)" if limits["method"] == one["speaks"] else ""
+            rows.append((limits["method"] + speaks, limits["low"], limits["high"]))
+        lines += [f"  {name:<28}{_figure(low):>12}{_figure(high):>12}" for name, low, high in rows]
+    for line in lines:
+        typer.echo("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line))
+    if not quiet:
+        for note in (resampling["why"], *content["notes"]):
+            _tell(f"Note: {note}")
+
+
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _show(plan: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(plan, indent=1))
+        return
+    for name, value in plan.items():
+        shown = ", ".join(value) if isinstance(value, list) else value
+        typer.echo(f"{name:<12} {shown}")
+    typer.echo("Nothing was computed or written.", err=True)

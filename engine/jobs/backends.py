@@ -1,0 +1,304 @@
+"""Who computes: this process, processes on this machine, or a Dask cluster.
+
+All of them map tasks to shard files and nothing else. A task carries a path, a range, names and
+numbers, never data; a worker reads what it needs and writes its shard where everybody finds it. So
+a lost worker costs its shard, a task done twice writes the same file, and results cannot depend on
+who did what.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait as wait_for
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn, Protocol
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import ConfigurationError, StorageError, UsageError
+from engine.jobs.shards import Shard, Units, name_of, write_shard
+
+Compute = Callable[[Mapping[str, Any], Units], NDArray[np.float64]]
+
+_ATTEMPTS = 5
+_AHEAD = 1
+"""Tasks kept waiting for each worker, so that none is idle while a shard is taken in."""
+_LAST_WISH = 1.0
+
+
+@dataclass(frozen=True)
+class Task:
+    """A range of units to compute and to write as a shard.
+
+    Attributes
+    ----------
+    compute : callable
+        A function of a module.
+    parameters : mapping
+    folder : str
+    job, inputs : str
+        As in the shard.
+    columns : tuple of str
+    units : Units
+    """
+
+    compute: Compute
+    parameters: Mapping[str, Any]
+    folder: str
+    job: str
+    inputs: str
+    columns: tuple[str, ...]
+    units: Units
+
+    @property
+    def key(self) -> str:
+        """What the task makes; two tasks with one key make the same bytes."""
+        return f"{name_of(self.job, self.units)}-{self.job}-{self.inputs}"
+
+
+@dataclass(frozen=True)
+class Done:
+    """A shard that is on the disk.
+
+    Attributes
+    ----------
+    name : str
+        Its file.
+    units : Units
+    seconds : float
+        Time it took to compute.
+    """
+
+    name: str
+    units: Units
+    seconds: float
+
+
+class Backend(Protocol):
+    """Maps tasks to shard files."""
+
+    @property
+    def workers(self) -> int:
+        """How many tasks are computed at the same time."""
+
+    def map(self, tasks: Iterator[Task]) -> Generator[Done]:
+        """Yield each shard when it is on the disk, in any order.
+
+        Tasks are drawn when there is somebody to do them, so their sizes can follow the pace.
+        """
+
+
+def perform(task: Task) -> Done:
+    """Compute a task and write its shard."""
+    began = time.perf_counter()
+    values = task.compute(task.parameters, task.units)
+    seconds = time.perf_counter() - began
+    shard = Shard(task.job, task.inputs, task.units, task.columns, values)
+    return Done(write_shard(Path(task.folder), shard), task.units, seconds)
+
+
+class Here:
+    """The process itself, with the threads of its kernels."""
+
+    workers = 1
+
+    def map(self, tasks: Iterator[Task]) -> Generator[Done]:
+        """Compute one task after the other."""
+        for task in tasks:
+            yield perform(task)
+
+
+class Processes:
+    """Processes of this machine, each with one thread; a lost one is replaced.
+
+    Parameters
+    ----------
+    workers : int
+        At least 1.
+    """
+
+    def __init__(self, workers: int) -> None:
+        if workers < 1:
+            raise UsageError("--workers is below 1", repair="Give 1 or more")
+        self.workers = workers
+
+    def map(self, tasks: Iterator[Task]) -> Generator[Done]:
+        """Compute tasks in a pool; after a worker was lost, what was under way in a new one."""
+        undone: list[Task] = []
+        losses = 0
+        while True:
+            try:
+                with self._pool() as pool:
+                    for done in self._through(pool, tasks, undone):
+                        losses = 0
+                        yield done
+            except BrokenProcessPool:
+                losses += 1
+                if losses == _ATTEMPTS:
+                    raise _workers_lost() from None
+            else:
+                return
+
+    def _through(
+        self, pool: ProcessPoolExecutor, tasks: Iterator[Task], undone: list[Task]
+    ) -> Iterator[Done]:
+        """Pass tasks through one pool; ``undone`` holds what was drawn and is not on the disk."""
+        flying = {pool.submit(perform, task): task for task in undone}
+        while True:
+            while len(flying) < self.workers + _AHEAD:
+                task = next(tasks, None)
+                if task is None:
+                    break
+                undone.append(task)
+                flying[pool.submit(perform, task)] = task
+            if not flying:
+                return
+            for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                task = flying.pop(future)
+                done = future.result()
+                undone.remove(task)
+                yield done
+
+    @contextlib.contextmanager
+    def _pool(self) -> Iterator[ProcessPoolExecutor]:
+        pool = ProcessPoolExecutor(
+            self.workers, mp_context=get_context("spawn"), initializer=_begin_worker
+        )
+        try:
+            yield pool
+        finally:
+            # Private to the executor, but it has no other way to end workers at once.
+            processes = list((pool._processes or {}).values())  # noqa: SLF001
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.terminate()
+            end = time.monotonic() + _LAST_WISH
+            for process in processes:
+                process.join(max(0.0, end - time.monotonic()))
+                if process.is_alive():
+                    process.kill()
+                    process.join()
+
+
+def _workers_lost() -> StorageError:
+    return StorageError(
+        "worker processes keep dying",
+        rule="a lost worker is replaced, but not for ever",
+        repair="Look at the memory of the machine, use fewer --workers, and run again: finished "
+        "shards are kept",
+    )
+
+
+def _begin_worker() -> None:
+    """Set up a worker: one thread, signals as the parent wants them, no life after the parent."""
+    os.umask(0o077)
+    numba.set_num_threads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+    parent = parent_process()
+    if parent is not None:
+        threading.Thread(target=_die_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _leave(number: int, _frame: FrameType | None) -> NoReturn:
+    # An exception, so that a file half-written is taken away.
+    raise SystemExit(128 + number)
+
+
+def _die_with(sentinel: int) -> None:
+    wait_for([sentinel])
+    os._exit(1)
+
+
+class Dask:
+    """A cluster of Dask distributed, which must see the folder under the same path.
+
+    Parameters
+    ----------
+    address : str
+        Of a scheduler, such as ``tcp://host:8786``; ``local`` starts one on this machine.
+    workers : int, optional
+        Processes of a local cluster.
+    """
+
+    def __init__(self, address: str, workers: int | None = None) -> None:
+        try:
+            # An extra: a plain installation does everything on one machine.
+            from distributed import Client, LocalCluster  # noqa: PLC0415
+        except ImportError:
+            raise ConfigurationError(
+                "Dask distributed is not installed",
+                rule="--scheduler needs the extra 'cluster'",
+                repair="Install justicelab[cluster], or use --workers or --shard i/n",
+            ) from None
+        self._cluster = None
+        try:
+            if address == "local":
+                self._cluster = LocalCluster(
+                    n_workers=workers or os.cpu_count() or 1, threads_per_worker=1
+                )
+                self._client = Client(self._cluster)
+            else:
+                self._client = Client(address, timeout="10s")
+        except (OSError, ValueError):
+            raise StorageError(
+                "the scheduler of the cluster does not answer",
+                repair="Check the address that --scheduler names",
+            ) from None
+
+    @property
+    def workers(self) -> int:
+        """Threads of all workers that are there now."""
+        return max(1, sum(self._client.nthreads().values()))
+
+    @property
+    def dashboard(self) -> str:
+        """Address of the cluster's own page."""
+        return str(self._client.dashboard_link)
+
+    def map(self, tasks: Iterator[Task]) -> Generator[Done]:
+        """Submit tasks under their keys; the scheduler gives those of lost workers to others."""
+        from distributed import KilledWorker, as_completed  # noqa: PLC0415
+
+        finished = as_completed()
+        flying: set[Any] = set()
+        try:
+            while True:
+                while len(flying) < self.workers + _AHEAD:
+                    task = next(tasks, None)
+                    if task is None:
+                        break
+                    future = self._client.submit(perform_alone, task, key=task.key)
+                    flying.add(future)
+                    finished.add(future)
+                if not flying:
+                    return
+                future = next(finished)
+                flying.remove(future)
+                yield future.result()
+        except KilledWorker:
+            raise _workers_lost() from None
+        finally:
+            self._client.cancel(list(flying))
+
+    def close(self) -> None:
+        """Leave the cluster, and end it if it is ours."""
+        self._client.close()
+        if self._cluster is not None:
+            self._cluster.close()
+
+
+def perform_alone(task: Task) -> Done:
+    """Compute a task with one thread: a cluster counts on it."""
+    numba.set_num_threads(1)
+    return perform(task)

@@ -1,0 +1,244 @@
+"""The ways to resample a finished match, and replicates of its estimates by range."""
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.effects.bootstrap import (
+    DIAGNOSTIC,
+    VALID_REMATCH,
+    Bootstrap,
+    bootstrap_intervals,
+    conditional_difference,
+    mean_difference,
+    standard_error_of,
+)
+from engine.effects.rematching import recipe_for
+from engine.effects.replicates import people_to_draw, rematched_replicates
+from engine.effects.resampled import full_fit, source_of_linear_form, source_of_sets
+from engine.errors import InputError, UsageError
+from engine.jobs.finished import Finished, open_match, read_linear_forms, remake
+from engine.jobs.shards import Units
+
+Floats = NDArray[np.float64]
+Finish = Callable[[Floats, float], Bootstrap]
+
+KINDS = ("auto", "wild", "weighted", "set", "subsample", "refit")
+NEEDS_TABLE = ("set", "refit")
+WHY = {
+    "wild": "Mammen multipliers on what each person adds to the error: valid for every match, "
+    "because the linear form holds the reuse of people, repeated people and the fitted score. "
+    "It has the variance of the analytic interval and is its second opinion, not its repair.",
+    "weighted": "Exponential weights on what each person adds to the error: valid for every match "
+    "as the wild bootstrap is; the two differ in skewness only.",
+    "subsample": "Fewer people than there are, drawn from the linear form and brought back to the "
+    "size of all: valid for every match.",
+    "set": "Matched sets drawn with replacement, all sets of a person together: for matches in "
+    "which each comparison person serves once.",
+    "refit": "People drawn, score fitted and match made again in each replicate.",
+}
+
+
+@dataclass(frozen=True)
+class Resampler:
+    """Replicates of a finished match.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Outcomes it gives replicates of, ``COLUMN:TYPE``.
+    draw : callable
+        Maps a range of numbers to estimates, float64, shape (len(units), outcomes).
+    finish : tuple of callable
+        For each outcome, from its replicates and a confidence level to the bootstrap they make.
+    """
+
+    names: tuple[str, ...]
+    draw: Callable[[Units], Floats]
+    finish: tuple[Finish, ...]
+
+
+def choose_kind(asked: str, match: Finished) -> str:
+    """Return the kind of bootstrap for a match.
+
+    Raises
+    ------
+    UsageError
+        The kind is not known, or is not valid for the match; says why and names the valid one.
+
+    Notes
+    -----
+    A kind that fits and matches again is never refused: for nearest neighbours its result is
+    labelled a diagnostic.
+    """
+    if asked not in KINDS:
+        raise UsageError(
+            "that kind of bootstrap is not known",
+            rule=f"--kind is one of {', '.join(KINDS)}",
+            repair="Leave out --kind: the design of the match then decides",
+        )
+    if asked == "auto":
+        return "wild"
+    design = match.results["design"]
+    if asked == "set" and (design["replace"] or (design["reuse_max"] or 1) > 1):
+        reasons = [
+            refusal["reason"]
+            for one in match.results["estimates"]
+            for refusal in one["refused"]
+            if refusal["method"] == "set"
+        ]
+        raise UsageError(
+            "--kind set is not valid for this match",
+            rule=reasons[0] if reasons else "comparison people serve in several sets",
+            repair="Use --kind wild, which is valid for every match",
+        )
+    return asked
+
+
+def notes_on(kind: str, match: Finished) -> list[str]:
+    """Return what a reader of the replicates must know."""
+    refused = {
+        refusal["method"]: refusal["reason"]
+        for one in match.results["estimates"]
+        for refusal in one["refused"]
+    }
+    if kind == "set" and "set" in refused:
+        return [f"Beside the main interval only: {refused['set']}."]
+    if kind == "refit":
+        valid = match.results["design"]["method"] in {"radius", "kernel"}
+        return [f"Fitting and matching again: {VALID_REMATCH if valid else DIAGNOSTIC}."]
+    return []
+
+
+def replicates(parameters: Mapping[str, Any], units: Units) -> Floats:
+    """Compute a range of replicates of a finished match.
+
+    Parameters
+    ----------
+    parameters : mapping
+        ``folder``, ``table``, ``kind``, ``seed``, and ``match``, the content id of the match.
+    units : Units
+
+    Returns
+    -------
+    float64, shape (len(units), outcomes)
+    """
+    return opened(json.dumps(dict(parameters), sort_keys=True)).draw(units)
+
+
+@functools.lru_cache(maxsize=1)
+def opened(parameters: str) -> Resampler:
+    """Read what replicates are made from; once in a process, whatever ranges it is given.
+
+    Parameters
+    ----------
+    parameters : str
+        Those of :func:`replicates`, as JSON.
+
+    Raises
+    ------
+    UsageError
+        The kind needs the table and it was not given, or the match cannot be made again.
+    InputError
+        A file is missing or has changed.
+    """
+    given = json.loads(parameters)
+    kind, seed, table = given["kind"], given["seed"], given["table"]
+    match = open_match(Path(given["folder"]))
+    if match.manifest["content_id"] != given["match"]:
+        raise InputError(
+            "the match has been made anew while its bootstrap ran", repair="Run it again"
+        )
+    if kind not in NEEDS_TABLE:
+        return _of_linear_forms(match, kind, seed)
+    if table is None:
+        raise UsageError(
+            f"--kind {kind} needs the table of the match",
+            rule="the folder of a match does not hold outcomes",
+            repair="Add --table with the same file",
+        )
+    return _of_sets(match, seed, table) if kind == "set" else _of_refits(match, seed, table)
+
+
+def _of_linear_forms(match: Finished, kind: str, seed: int) -> Resampler:
+    forms = read_linear_forms(match)
+    names = tuple(name for name in match.estimates if name in forms.sums)
+    sources = [
+        source_of_linear_form(
+            kind,
+            match.estimates[name]["difference"],
+            forms.sums[name],
+            forms.unit,
+            forms.n_focal,
+            seed,
+        )
+        for name in names
+    ]
+    return Resampler(
+        names,
+        lambda units: np.stack([one.draw(units.start, units.stop) for one in sources], axis=1),
+        tuple(functools.partial(_finish, one.finish, seed) for one in sources),
+    )
+
+
+def _finish(
+    finish: Callable[[Floats, int, float], Bootstrap], seed: int, estimates: Floats, level: float
+) -> Bootstrap:
+    return finish(estimates, seed, level)
+
+
+def _of_sets(match: Finished, seed: int, table: str) -> Resampler:
+    remade = remake(match, table)
+    sources = [
+        source_of_sets(remade.values[name], one["type"], remade.sample, seed)
+        for name, one in match.estimates.items()
+    ]
+    return Resampler(
+        tuple(match.estimates),
+        lambda units: np.stack([one.draw(units.start, units.stop) for one in sources], axis=1),
+        tuple(functools.partial(_finish, one.finish, seed) for one in sources),
+    )
+
+
+def _of_refits(match: Finished, seed: int, table: str) -> Resampler:
+    remade = remake(match, table)
+    scoring, sample, rows = remade.scoring, remade.sample, remade.rows
+    full = full_fit(rows, scoring, match.options)
+    recipe = recipe_for(scoring.problem, match.options)
+    draws = people_to_draw(rows.treated, sample.eligible, sample.person)
+    columns: list[Floats] = []
+    measures = []
+    for name, one in match.estimates.items():
+        values, at = remade.values[name], len(columns)
+        had = ~np.isnan(values)
+        columns += [np.where(had, values, 0.0), had.astype(np.float64)]
+        if one["type"] == "time":
+            measures.append(conditional_difference(at, at + 1, sample.sign))
+        else:
+            measures.append(mean_difference(at, sample.sign))
+    summed = np.stack(columns, axis=1)
+
+    def draw(units: Units) -> Floats:
+        found = rematched_replicates(
+            recipe, summed, draws, full=full, logit=None if full is not None else scoring.logit,
+            seed=seed, start=units.start, stop=units.stop,
+        )  # fmt: skip
+        return np.stack([measure(found) for measure in measures], axis=1)
+
+    def finish(estimate: float, estimates: Floats, level: float) -> Bootstrap:
+        return Bootstrap(
+            "refit", len(estimates), seed, estimates, standard_error_of(estimates),
+            bootstrap_intervals(estimate, estimates, level=level), "",
+        )  # fmt: skip
+
+    return Resampler(
+        tuple(match.estimates),
+        draw,
+        tuple(functools.partial(finish, one["difference"]) for one in match.estimates.values()),
+    )

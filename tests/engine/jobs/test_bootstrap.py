@@ -1,0 +1,254 @@
+"""Bootstrap of a finished match: the match's own replicates, kept, resumed and shared."""
+
+import json
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pc
+import pyarrow.parquet as pq
+import pytest
+
+import justicelab
+from engine.errors import CannotCreateError, InputError, UsageError
+from engine.jobs.bootstrap import Asked, _prepare, bootstrap, collect, show_plan
+from engine.jobs.collect import Collected
+from engine.jobs.finished import open_match, read_linear_forms
+from engine.jobs.job import job_folder, verified
+from engine.release.folder import read_manifest
+
+REPLICATES = 208
+DESIGNS = {
+    "1:1": {},
+    "5-nn": {"replace": True, "ratio": 5, "caliper": "0.5 sd-logit"},
+    "people": {"replace": True, "person": "who"},
+    "radius": {"radius": True, "caliper": "0.5 sd-logit"},
+    "atc": {"replace": True, "estimand": "atc"},
+}
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """A table of 300 rows as a file, in two orders."""
+    folder = tmp_path_factory.mktemp("table")
+    random = np.random.default_rng(4)
+    n = 300
+    age = random.normal(35, 9, n)
+    treated = random.random(n) < 1 / (1 + np.exp(1.2 - 0.04 * (age - 35)))
+    rows = {
+        "id": [f"p{i:04d}" for i in range(n)],
+        "who": [f"w{i // 2:03d}" for i in range(n)],
+        "treated": treated.astype(int),
+        "age": np.round(age, 1),
+        "priors": random.poisson(3, n),
+        "event": (random.random(n) < 0.3 + 0.1 * treated).astype(int),
+        "count": random.poisson(2 + treated, n),
+    }
+    had = rows["event"] == 1
+    rows["days"] = pa.array(np.arange(n) % 90 + 1, mask=~had)
+    whole = pa.table(rows)
+    pc.write_csv(whole, folder / "table.csv")
+    pc.write_csv(whole.take(random.permutation(n)), folder / "other.csv")
+    return folder / "table.csv"
+
+
+def matched(table, out, design="5-nn", **more):
+    options = {
+        "treatment": "treated",
+        "covariates": ["age", "priors"],
+        "id": "id",
+        "outcome": ["event:binary", "count:count", "days:time"],
+        "orders": 0,
+        **DESIGNS[design],
+        **more,
+    }
+    return justicelab.match(table, out=out, **options)
+
+
+@pytest.fixture(scope="module")
+def finished(table, tmp_path_factory):
+    out = tmp_path_factory.mktemp("finished") / "out"
+    matched(table, out)
+    return out
+
+
+@pytest.fixture
+def folder(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "out")
+    return tmp_path / "out"
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_the_linear_form_on_the_disk_has_the_variance_of_the_estimate(table, tmp_path, design):
+    result = matched(table, tmp_path / "out", design)
+    match = open_match(tmp_path / "out")
+    forms = read_linear_forms(match)
+    file = pq.read_table(tmp_path / "out" / "linear-form.parquet")
+    assert file.column_names == ["id", "unit", "event:binary", "count:count", "days:time"]
+    assert file.num_rows == 300
+    people = 150 if design == "people" else 300
+    assert {len(sums) for sums in forms.sums.values()} == {people}
+    count = result.results["estimates"][1]
+    error = np.sqrt(np.sum(forms.sums["count:count"] ** 2)) / forms.n_focal
+    if design == "people":
+        factor = count["people"] / (count["people"] - 1.0)
+        error *= np.sqrt(factor)
+    assert error == pytest.approx(count["standard_error"], rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("design", "kind"),
+    [
+        ("5-nn", "wild"),
+        ("people", "weighted"),
+        ("atc", "subsample"),
+        ("1:1", "set"),
+        ("radius", "refit"),
+    ],
+)
+def test_a_job_draws_the_replicates_of_the_match_bit_for_bit(table, tmp_path, design, kind):
+    interval = "auto" if kind == "set" else kind
+    outcome = ["event:binary", "count:count"]
+    result = matched(
+        table, tmp_path / "out", design, interval=interval, replicates=REPLICATES, outcome=outcome
+    )
+    content = bootstrap(tmp_path / "out", Asked(REPLICATES, kind, table=str(table)))
+    for own, theirs in zip(content["estimates"], result.results["estimates"], strict=True):
+        (same,) = [one for one in theirs["resampled"] if one["kind"] == kind]
+        assert own["intervals"] == same["intervals"]
+        assert own["standard_error"] == same["standard_error"]
+        assert own["speaks"] == same["speaks"]
+
+
+def test_bootstrap_json_stands_beside_the_results_and_in_the_manifest(folder):
+    results = (folder / "results.json").read_bytes()
+    content = bootstrap(folder, Asked(REPLICATES))
+    assert json.loads((folder / "bootstrap.json").read_bytes()) == content
+    assert (folder / "results.json").read_bytes() == results
+    listed = {one["name"]: one for one in read_manifest(folder)["files"]}
+    assert listed["bootstrap.json"]["bytes"] == (folder / "bootstrap.json").stat().st_size
+    assert content["resampling"]["kind"] == "wild"
+    assert "valid for every match" in content["resampling"]["why"]
+    assert [one["outcome"] for one in content["estimates"]] == ["event", "count", "days"]
+    for one, other in zip(content["estimates"], json.loads(results)["estimates"], strict=True):
+        assert one["main"]["ci_low"] == other["ci_low"]
+        assert 0.5 < one["standard_error"] / other["standard_error"] < 2.0
+
+
+def values_of(folder, count):
+    prepared = _prepare(folder, Asked(count))
+    collected = Collected(prepared.wanted, prepared.job.columns)
+    place = job_folder(prepared.match.folder, prepared.job)
+    for shard in verified(place, prepared.job, drop=False):
+        collected.add(shard)
+    return collected.complete()
+
+
+def test_more_replicates_begin_with_the_fewer(folder, finished, tmp_path):
+    bootstrap(folder, Asked(REPLICATES))
+    fewer = values_of(folder, REPLICATES).copy()
+    bootstrap(folder, Asked(2 * REPLICATES))
+    more = (folder / "bootstrap.json").read_bytes()
+    assert np.array_equal(values_of(folder, 2 * REPLICATES)[:REPLICATES], fewer)
+    shutil.copytree(finished, tmp_path / "fresh")
+    bootstrap(tmp_path / "fresh", Asked(2 * REPLICATES))
+    assert (tmp_path / "fresh" / "bootstrap.json").read_bytes() == more
+
+
+def test_shares_in_any_order_and_workers_give_the_same_bytes(folder, finished, tmp_path):
+    bootstrap(folder, Asked(REPLICATES))
+    whole = (folder / "bootstrap.json").read_bytes()
+    shared, pooled = tmp_path / "shared", tmp_path / "pooled"
+    for place in (shared, pooled):
+        shutil.copytree(finished, place)
+    for share in ("3/3", "1/3"):
+        assert bootstrap(shared, Asked(REPLICATES), share=share) is None
+    with pytest.raises(InputError, match="missing"):
+        collect(shared, Asked(REPLICATES))
+    assert not (shared / "bootstrap.json").exists()
+    bootstrap(shared, Asked(REPLICATES), share="2/3")
+    collect(shared, Asked(REPLICATES))
+    assert (shared / "bootstrap.json").read_bytes() == whole
+    bootstrap(pooled, Asked(REPLICATES), workers=2)
+    assert (pooled / "bootstrap.json").read_bytes() == whole
+
+
+def test_the_order_of_the_rows_does_not_matter(table, folder, tmp_path):
+    bootstrap(folder, Asked(REPLICATES))
+    matched(table.with_name("other.csv"), tmp_path / "other")
+    bootstrap(tmp_path / "other", Asked(REPLICATES))
+    name = "bootstrap.json"
+    assert (tmp_path / "other" / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_only_a_job_that_was_started_is_resumed(folder):
+    with pytest.raises(CannotCreateError, match="no bootstrap to resume"):
+        bootstrap(folder, Asked(REPLICATES), resume=True)
+    bootstrap(folder, Asked(REPLICATES))
+    assert bootstrap(folder, Asked(2 * REPLICATES), resume=True) is not None
+    with pytest.raises(CannotCreateError, match="--seed"):
+        bootstrap(folder, Asked(REPLICATES, seed=5), resume=True)
+
+
+def test_a_match_made_anew_takes_its_old_bootstrap_away(table, folder):
+    bootstrap(folder, Asked(REPLICATES))
+    matched(table, folder, seed=3)
+    assert not (folder / "bootstrap.json").exists()
+    with pytest.raises(CannotCreateError, match="the inputs"):
+        bootstrap(folder, Asked(REPLICATES, seed=0), resume=True)
+    assert bootstrap(folder, Asked(REPLICATES))["resampling"]["seed"] == 3
+
+
+@pytest.mark.parametrize("name", ["results.json", "linear-form.parquet"])
+def test_a_changed_file_is_refused(folder, name):
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / name).write_bytes(bytes(data))
+    with pytest.raises(InputError, match="has changed"):
+        bootstrap(folder, Asked(REPLICATES))
+
+
+def test_what_cannot_be_resampled_is_refused_with_the_reason(table, folder, tmp_path):
+    with pytest.raises(UsageError, match="not valid"):
+        bootstrap(folder, Asked(REPLICATES, "set", table=str(table)))
+    with pytest.raises(UsageError, match="at least 199"):
+        bootstrap(folder, Asked(100))
+    with pytest.raises(UsageError, match="kind"):
+        bootstrap(folder, Asked(REPLICATES, "plain"))
+    with pytest.raises(UsageError, match="--table"):
+        bootstrap(folder, Asked(REPLICATES, "refit"))
+    with pytest.raises(InputError, match="not the table"):
+        bootstrap(folder, Asked(REPLICATES, "refit", table=str(table.with_name("other.csv"))))
+    with pytest.raises(InputError, match="no finished match"):
+        bootstrap(tmp_path / "nothing", Asked(REPLICATES))
+    matched(table, tmp_path / "none", outcome=[])
+    with pytest.raises(InputError, match="no estimate"):
+        bootstrap(tmp_path / "none", Asked(REPLICATES))
+
+
+def test_a_refit_of_nearest_neighbours_is_labelled_a_diagnostic(table, folder):
+    content = bootstrap(folder, Asked(REPLICATES, "refit", table=str(table)))
+    assert any("diagnostic only" in note for note in content["notes"])
+    assert len(content["estimates"]) == 3
+
+
+def test_the_folder_of_a_study_keeps_its_exact_results_in_private(folder, tmp_path):
+    (tmp_path / "study").mkdir(mode=0o700)
+    folder.rename(tmp_path / "study" / "private")
+    assert bootstrap(tmp_path / "study", Asked(REPLICATES)) is not None
+    assert (tmp_path / "study" / "private" / "bootstrap.json").exists()
+
+
+def test_the_plan_computes_nothing(folder):
+    plan = show_plan(folder, Asked(REPLICATES))
+    assert plan["kind"] == "wild"
+    assert not (folder / "shards").exists()
+
+
+def test_progress_tells_the_interval_so_far(folder):
+    told = []
+    bootstrap(folder, Asked(REPLICATES), progress=lambda *news: told.append(news))
+    assert told[0] == ("replicates", 0.0, f"0 of {REPLICATES}")
+    assert told[-1][1] == 1.0
+    assert "event:binary" in told[-1][2]
+    assert "so far" in told[-1][2]
