@@ -594,4 +594,6 @@ def test_errors_read_as_sentences_and_survive_a_process_boundary():
         "BusyError": 75,
         "AccessError": 77,
         "ConfigurationError": 78,
+        "DamagedShardError": 74,
+        "DisagreementError": 70,
     }

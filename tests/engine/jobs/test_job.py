@@ -141,10 +141,12 @@ def test_workers_end_with_their_parent_within_two_seconds(tmp_path, number):
     children = psutil.Process(process.pid).children(recursive=True)
     assert len(children) >= 2
     process.send_signal(number)
-    _, alive = psutil.wait_procs(children, timeout=2)
-    assert alive == []
+    _, left = psutil.wait_procs(children, timeout=2)
+    # A zombie has ended; its parent has only not asked for its status yet.
+    alive = [one for one in left if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
     process.wait(timeout=10)
     process.stdout.close()
+    assert alive == []
 
 
 def test_an_error_at_every_call_that_writes_leaves_a_folder_to_resume(tmp_path):
