@@ -8,7 +8,7 @@ import numpy as np
 from numba import prange
 
 from kernels._jit import CHUNK, kernel
-from kernels.blocks import LANES, sum_compensated, tree_add_compensated
+from kernels.blocks import LANES, chunk_count, sum_compensated, tree_add_compensated
 from kernels.ordering import rows_by_score
 
 
@@ -75,7 +75,7 @@ def moments_by_arm(
     mean, variance : float64, shape (2,)
         nan for the mean of an empty arm and the variance of fewer than two rows.
     """
-    chunks = max(1, (len(x) + CHUNK - 1) // CHUNK)
+    chunks = max(1, chunk_count(len(x)))
     totals = np.zeros((2, chunks))
     compensations = np.zeros((2, chunks))
     result = np.empty(2)

@@ -14,7 +14,7 @@ import numpy as np
 from numba import prange
 
 from kernels._jit import CHUNK, kernel
-from kernels.blocks import fold, tree_add
+from kernels.blocks import chunk_count, fold, tree_add
 from kernels.columns import CodedColumns
 from kernels.elementary import exp_in_place, log_into
 
@@ -500,7 +500,7 @@ def deviance_and_gradient(
     deviance : float
     gradient : float64, shape (p,)
     """
-    chunks = (len(eta) + CHUNK - 1) // CHUNK
+    chunks = chunk_count(len(eta))
     partial = np.empty((chunks, columns.n_terms + 1))
     step = _chunks_per_call(columns)
     for start in range(0, chunks, step):
@@ -512,7 +512,7 @@ def deviance_and_gradient(
 
 def gradient_of_residual(columns: CodedColumns, residual: np.ndarray) -> np.ndarray:
     """Return X' residual on the scaled columns, shape (p,)."""
-    chunks = (len(residual) + CHUNK - 1) // CHUNK
+    chunks = chunk_count(len(residual))
     partial = np.empty((chunks, columns.n_terms + 1))
     step = _chunks_per_call(columns)
     for start in range(0, chunks, step):
@@ -522,7 +522,7 @@ def gradient_of_residual(columns: CodedColumns, residual: np.ndarray) -> np.ndar
 
 def linear_predictor(columns: CodedColumns, beta: np.ndarray, eta: np.ndarray) -> None:
     """Fill ``eta`` (float64, shape (n,)) with the linear predictor."""
-    chunks = (len(eta) + CHUNK - 1) // CHUNK
+    chunks = chunk_count(len(eta))
     step = _chunks_per_call(columns)
     for start in range(0, chunks, step):
         predictor_pass(columns, beta, eta, start, min(start + step, chunks))
@@ -577,7 +577,7 @@ def leverages(
 ) -> np.ndarray:
     """Return the hat-matrix diagonal of one copy of each row, shape (n,)."""
     leverage = np.empty(len(eta))
-    chunks = (len(eta) + CHUNK - 1) // CHUNK
+    chunks = chunk_count(len(eta))
     for start in range(0, chunks, 50):
         leverage_pass(columns, eta, weights, inverse, leverage, start, min(start + 50, chunks))
     return leverage

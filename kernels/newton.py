@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kernels._jit import CHUNK, kernel
-from kernels.blocks import fold, tree_add
+from kernels.blocks import chunk_count, fold, tree_add
 from kernels.cholesky import factor, invert, solve
 from kernels.columns import CodedColumns
 from kernels.elementary import exp_in_place, logarithm
@@ -511,7 +511,7 @@ def correct_intercept(
     ----------
     Puhr, Heinze, Nold, Lusa and Geroldinger (2017), Statistics in Medicine 36, 2302-2317.
     """
-    partial = np.empty(((len(fitted.eta) + CHUNK - 1) // CHUNK, 2))
+    partial = np.empty((chunk_count(len(fitted.eta)), 2))
     shift, low, high = 0.0, -100.0, 100.0
     for _ in range(200):
         _shifted_sums(fitted.eta, shift, weights, partial)

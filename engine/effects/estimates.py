@@ -23,7 +23,7 @@ from engine.effects.intervals import (
     satterthwaite,
     wald,
 )
-from engine.effects.linear_form import LinearForm, linear_form
+from engine.effects.linear_form import LinearForm, LocalPieces, linear_form, local_pieces
 from engine.effects.neighbourhoods import Neighbourhoods
 from engine.effects.outcome import Outcome
 from engine.effects.sample import MatchedSample
@@ -147,7 +147,7 @@ def _groups(
 def _ratio(
     sample: MatchedSample,
     near: Neighbourhoods,
-    values: Floats,
+    pieces: LocalPieces,
     arms: _Arms,
     freedom: float,
     kind: str,
@@ -168,7 +168,7 @@ def _ratio(
     form = linear_form(
         sample,
         near,
-        values,
+        pieces,
         shrink=kind != "rate ratio",
         focal_factor=factors[0],
         partner_factor=factors[1],
@@ -178,12 +178,16 @@ def _ratio(
 
 
 def _of_everybody(
-    outcome: Outcome, values: Floats, sample: MatchedSample, near: Neighbourhoods, level: float
+    outcome: Outcome,
+    sample: MatchedSample,
+    near: Neighbourhoods,
+    pieces: LocalPieces,
+    level: float,
 ) -> tuple[LinearForm, Interval]:
     """Linear form and interval of a measure over everybody in the match."""
     binary = outcome.type == "binary"
-    form = linear_form(sample, near, values, shrink=binary)
-    arms = _arms(sample, values)
+    form = linear_form(sample, near, pieces, shrink=binary)
+    arms = _arms(sample, pieces.values)
     freedom = _freedom(arms, form, form.n_focal, arms.partner_freedom)
     difference = sample.sign * (arms.focal - arms.partner)
     if not binary:
@@ -243,7 +247,7 @@ def _of_those_with_event(
     method = BY_DESIGN["time"]
     had_event = ~np.isnan(values)
     linear, focal_mean, partner_mean = linearised(sample, values, had_event)
-    form = linear_form(sample, near, linear)
+    form = linear_form(sample, near, local_pieces(sample, near, linear))
     arms = _arms(sample, linear)
     events = float(np.count_nonzero(had_event[sample.focal]))
     share = float(total(sample.weight[sample.partners][had_event[sample.partners]]))
@@ -273,7 +277,8 @@ def _adjusted(
     if outcome.type == "time":
         form, interval = _of_those_with_event(residual, sample, near, level)
     else:
-        form = linear_form(sample, near, residual, shrink=binary)
+        pieces = local_pieces(sample, near, residual)
+        form = linear_form(sample, near, pieces, shrink=binary)
         arms = _arms(sample, residual)
         freedom = _freedom(arms, form, form.n_focal, arms.partner_freedom)
         interval = wald(
@@ -327,7 +332,7 @@ def difference_interval(
     """
     if outcome.type == "time":
         return _of_those_with_event(values, sample, near, level)
-    return _of_everybody(outcome, values, sample, near, level)
+    return _of_everybody(outcome, sample, near, local_pieces(sample, near, values), level)
 
 
 def estimate_outcome(
@@ -381,13 +386,16 @@ def estimate_outcome(
             "the match is too small", None, expected, False, False,
             ("The match is too small for an interval.",),
         )  # fmt: skip
-    form, interval = difference_interval(outcome, values, sample, near, level)
     ratios: tuple[Interval, ...] = ()
-    if outcome.type != "time":
+    if outcome.type == "time":
+        form, interval = _of_those_with_event(values, sample, near, level)
+    else:
+        pieces = local_pieces(sample, near, values)
+        form, interval = _of_everybody(outcome, sample, near, pieces, level)
         arms = _arms(sample, values)
         kinds = ("risk ratio", "odds ratio") if outcome.type == "binary" else ("rate ratio",)
         ratios = tuple(
-            _ratio(sample, near, values, arms, interval.degrees_of_freedom, kind, level)
+            _ratio(sample, near, pieces, arms, interval.degrees_of_freedom, kind, level)
             for kind in kinds
         )
     adjusted, note = _adjusted(outcome, values, sample, near, level)

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from engine.effects.neighbourhoods import Neighbourhoods
 from engine.effects.sample import MatchedSample
-from engine.matching.caliper import probabilities
 from kernels.blocks import total, total_product
 from kernels.cholesky import factor, solve
 from kernels.logistic import gradient_of_residual, linear_predictor
@@ -80,22 +79,68 @@ def _local(
     return mean, variance
 
 
-def _score_effect(
-    sample: MatchedSample, near: Neighbourhoods, pool_values: Floats, focal_mean: Floats
-) -> tuple[Floats, Floats]:
-    """Return the direction h of every row, and the vector g on the scaled columns."""
-    model = sample.model
-    assert model is not None
-    in_pool = np.zeros(len(pool_values))
-    around = near.around_focal
-    add_local_residuals(pool_values, around.found, around.count, focal_mean, in_pool)
-    residual = np.zeros(sample.n_rows)
-    residual[near.pool] = in_pool
-    g = gradient_of_residual(model.columns, residual) / len(sample.focal)
-    direction = _solve(sample, g)
-    h = np.empty(sample.n_rows)
-    linear_predictor(model.columns, direction, h)
-    return h, g
+@dataclass(frozen=True)
+class LocalPieces:
+    """What the linear forms of one outcome share, whatever the measure.
+
+    Attributes
+    ----------
+    values : float64, shape (n,)
+    focal_mean, focal_variance : float64, shape (N,)
+        Of the outcome around each focal row.
+    partner_mean : float64, shape (m,)
+        Around each partner, without it.
+    set_mean : float64, shape (N,)
+        Share-weighted mean of each focal row's partners.
+    g : float64, shape (p,), or None
+        Mean local covariance of columns and outcome; None where no score was fitted.
+    direction : float64, shape (n,), or None
+        h = x' I^-1 g of every row.
+    """
+
+    values: Floats
+    focal_mean: Floats
+    focal_variance: Floats
+    partner_mean: Floats
+    set_mean: Floats
+    g: Floats | None
+    direction: Floats | None
+
+
+def local_pieces(sample: MatchedSample, near: Neighbourhoods, values: Floats) -> LocalPieces:
+    """Return what the linear forms of one outcome share.
+
+    Parameters
+    ----------
+    sample : MatchedSample
+    near : Neighbourhoods
+    values : float64, shape (n,)
+        Outcome of every row that takes part.
+
+    Returns
+    -------
+    LocalPieces
+
+    Notes
+    -----
+    The two passes over the design are here: one for g, one for h.
+    """
+    pool_values = values[near.pool]
+    around, beside = near.around_focal, near.around_partner
+    focal_mean, focal_variance = _local(pool_values, around.found, around.count)
+    partner_mean, _ = _local(pool_values, beside.found, beside.count)
+    g = direction = None
+    if sample.model is not None:
+        in_pool = np.zeros(len(pool_values))
+        add_local_residuals(pool_values, around.found, around.count, focal_mean, in_pool)
+        residual = np.zeros(sample.n_rows)
+        residual[near.pool] = in_pool
+        g = gradient_of_residual(sample.model.columns, residual) / len(sample.focal)
+        direction = np.empty(sample.n_rows)
+        linear_predictor(sample.model.columns, _solve(sample, g), direction)
+    return LocalPieces(
+        values, focal_mean, focal_variance, partner_mean, sample.set_means(values), g, direction
+    )
 
 
 def _solve(sample: MatchedSample, b: Floats) -> Floats:
@@ -111,7 +156,7 @@ def _solve(sample: MatchedSample, b: Floats) -> Floats:
 def linear_form(
     sample: MatchedSample,
     near: Neighbourhoods,
-    values: Floats,
+    pieces: LocalPieces,
     *,
     shrink: bool = True,
     focal_factor: float = 1.0,
@@ -123,8 +168,8 @@ def linear_form(
     ----------
     sample : MatchedSample
     near : Neighbourhoods
-    values : float64, shape (n,)
-        Outcome of every row that takes part.
+    pieces : LocalPieces
+        Of the outcome.
     shrink : bool
         Take the noise of local means out of the focal residuals. Not for counts, whose mean and
         variance move together: there the intervals of small groups would be too short.
@@ -141,41 +186,31 @@ def linear_form(
     the mean over 10 neighbours, centred; partner j: -K_j e_j + N h_j F_j with
     e_j = sqrt(J / (J + 1)) (y_j - mean over its J = 4 neighbours); everybody else who was fitted:
     the term in h alone. h = x' I^-1 g, g the mean local covariance of columns and outcome; h = 0
-    where the score was given and not fitted. O(N) and one pass over the design.
+    where the score was given and not fitted. O(n).
     """
-    focal, partners = sample.focal, sample.partners
+    focal, partners, values = sample.focal, sample.partners, pieces.values
     n_focal = len(focal)
-    pool_values = values[near.pool]
-    focal_mean, focal_variance = _local(
-        pool_values, near.around_focal.found, near.around_focal.count
-    )
-    other_mean, _ = _local(pool_values, near.around_partner.found, near.around_partner.count)
-    u = focal_factor * values[focal] - partner_factor * focal_mean
+    u = focal_factor * values[focal] - partner_factor * pieces.focal_mean
     u -= float(total(u)) / n_focal
     spread = _sum_of_squares(u)
-    noise = partner_factor**2 * float(total(focal_variance / near.around_focal.count))
+    noise = partner_factor**2 * float(total(pieces.focal_variance / near.around_focal.count))
     shrinkage = float(np.sqrt(max(1.0 - noise / spread, 0.25))) if shrink and spread > 0.0 else 1.0
-    raw = partner_factor * (values[partners] - other_mean)
+    raw = partner_factor * (values[partners] - pieces.partner_mean)
     j = near.around_partner.count
     residual = np.sqrt(j / (j + 1.0)) * raw
     weight = sample.weight[partners]
 
     phi = np.zeros(sample.n_rows)
-    g = None
-    probability = None
-    if sample.model is not None:
-        h, g = _score_effect(
-            sample, near, partner_factor * pool_values, partner_factor * focal_mean
-        )
-        probability = probabilities(sample.logit if sample.estimand == "att" else -sample.logit)
+    if pieces.direction is not None:
         # Rows that the model left out say nothing of its coefficients.
         fitted = np.isfinite(sample.logit)
-        phi = np.where(fitted, n_focal * h * (probability - sample.is_focal), 0.0)
+        h = partner_factor * pieces.direction
+        phi = np.where(fitted, n_focal * h * (sample.focal_probability - sample.is_focal), 0.0)
     phi[focal] += shrinkage * u
     phi[focal] *= np.sqrt(n_focal / (n_focal - 1.0))
     phi[partners] -= weight * residual
 
-    effect = focal_factor * values[focal] - partner_factor * sample.set_means(values)
+    effect = focal_factor * values[focal] - partner_factor * pieces.set_mean
     effect -= float(total(effect)) / n_focal
     set_variance = _sum_of_squares(effect) / (n_focal - 1.0) / n_focal
     neighbour_variance = adjusted = float("nan")
@@ -185,8 +220,10 @@ def linear_form(
             set_variance + float(total_product(reuse, residual * residual)) / n_focal**2
         )
         adjusted = neighbour_variance
-        if g is not None and probability is not None:
-            adjusted = _adjusted(sample, g, probability, effect, weight * raw, neighbour_variance)
+        if pieces.g is not None:
+            adjusted = _adjusted(
+                sample, partner_factor * pieces.g, effect, weight * raw, neighbour_variance
+            )
     variance, people, repeated, largest = _variance(sample, phi)
     return LinearForm(
         phi, variance, n_focal, people, repeated, largest, shrinkage,
@@ -197,13 +234,13 @@ def linear_form(
 def _adjusted(
     sample: MatchedSample,
     g: Floats,
-    probability: Floats,
     effect: Floats,
     partner_terms: Floats,
     variance: float,
 ) -> float:
     """Return variance - 2 g' I^-1 c + g' I^-1 g, not below 5 % of it."""
     assert sample.model is not None
+    probability = sample.focal_probability
     weighted = np.zeros(sample.n_rows)
     weighted[sample.focal] = (1.0 - probability[sample.focal]) * effect
     weighted[sample.partners] = probability[sample.partners] * partner_terms

@@ -14,7 +14,6 @@ import numpy as np
 from engine.effects.welch import OutcomeType
 from engine.errors import UsageError
 
-Direction = Literal["fewer", "more"]
 Limit = Literal["power", "events", "minimum"]
 
 LEAST_EVENTS = 30

@@ -5,10 +5,8 @@ import numpy as np
 from engine.errors import UsageError
 from engine.matching.options import MatchOptions
 from engine.matching.problem import Problem
+from engine.matching.radius import KERNEL_SHAPES
 from kernels.rematch import GREEDY, NEAREST, WINDOW, Recipe
-from kernels.windows import EPANECHNIKOV, TRICUBE, UNIFORM
-
-_SHAPES = {None: UNIFORM, "epanechnikov": EPANECHNIKOV, "tricube": TRICUBE}
 
 
 def recipe_for(problem: Problem, options: MatchOptions, *, hold_caliper: bool = False) -> Recipe:
@@ -72,7 +70,7 @@ def recipe_for(problem: Problem, options: MatchOptions, *, hold_caliper: bool = 
         none if problem.person is None else problem.person,
         design,
         options.ratio,
-        _SHAPES[options.kernel],
+        KERNEL_SHAPES[options.kernel],
         float(caliper),
         per_deviation,
         given is not None and given.scale == "probability",

@@ -6,11 +6,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.effects.bootstrap import (
+from engine.effects.bootstrap import Bootstrap, bootstrap_intervals
+from engine.effects.choice import METHODS, IntervalName
+from engine.effects.estimates import Estimate
+from engine.effects.intervals import Interval
+from engine.effects.linear_form import person_sums
+from engine.effects.rematching import recipe_for
+from engine.effects.replicates import FullFit, people_to_draw
+from engine.effects.sample import MatchedSample
+from engine.effects.sources import (
     FIXED_MATCHES,
-    Bootstrap,
     Source,
-    bootstrap_intervals,
     conditional_difference,
     difference_of_means,
     difference_of_ratios,
@@ -19,13 +25,6 @@ from engine.effects.bootstrap import (
     refit_bootstrap,
     set_source,
 )
-from engine.effects.choice import METHODS, IntervalName
-from engine.effects.estimates import Estimate
-from engine.effects.intervals import Interval
-from engine.effects.linear_form import person_sums
-from engine.effects.rematching import recipe_for
-from engine.effects.replicates import FullFit, people_to_draw
-from engine.effects.sample import MatchedSample
 from engine.effects.welch import OutcomeType
 from engine.errors import UsageError
 from engine.matching.options import MatchOptions

@@ -6,10 +6,12 @@ an effect is reported.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.matching.caliper import probabilities
 from engine.matching.options import MatchOptions
 from engine.matching.pairing import Pairing
 from engine.matching.propensity import FittedColumns
@@ -98,17 +100,22 @@ class MatchedSample:
         """Number of rows of the table."""
         return len(self.weight)
 
-    @property
+    @cached_property
     def is_focal(self) -> NDArray[np.bool_]:
         """Rows of the focal arm, matched or not, bool, shape (n,)."""
         return self.treated if self.estimand == "att" else ~self.treated
 
-    @property
+    @cached_property
+    def focal_probability(self) -> Floats:
+        """Probability of being in the focal arm, float64, shape (n,)."""
+        return probabilities(self.logit if self.estimand == "att" else -self.logit)
+
+    @cached_property
     def partners(self) -> Integers:
         """Rows used as partners, ascending."""
         return np.flatnonzero((self.weight > 0) & ~self.is_focal)
 
-    @property
+    @cached_property
     def has_repeated_people(self) -> bool:
         """Whether anybody has more than one row of the table."""
         return self.person is not None and int(self.person.max()) + 1 < self.n_rows

@@ -10,18 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.effects.bootstrap import (
-    DIAGNOSTIC,
-    VALID_REMATCH,
-    Bootstrap,
-    bootstrap_intervals,
-    conditional_difference,
-    mean_difference,
-    standard_error_of,
-)
+from engine.effects.bootstrap import Bootstrap, bootstrap_intervals, standard_error_of
 from engine.effects.rematching import recipe_for
 from engine.effects.replicates import people_to_draw, rematched_replicates
 from engine.effects.resampled import full_fit, source_of_linear_form, source_of_sets
+from engine.effects.sources import (
+    DIAGNOSTIC,
+    VALID_REMATCH,
+    conditional_difference,
+    mean_difference,
+)
 from engine.errors import InputError, UsageError
 from engine.jobs.finished import Finished, open_match, read_linear_forms, remake
 from engine.jobs.shards import Units

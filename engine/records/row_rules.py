@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from engine.identifiers import CHECK_LETTERS
 from engine.records import code_lists as codes
 from engine.records.database import quoted
 from engine.records.extract import BLANKED, NOTED, SET_ASIDE, Extract, TableFiles
@@ -27,7 +28,6 @@ _LOOSE_ORDERS = {
     ("person_profile", "birth_month", "first_recorded_offence_date"),
     ("person_profile", "birth_month", "died_on"),
 }
-_CHECK_LETTERS = "ZABCDEFGHJKLMNPQRTUVWXY"
 _FORMS = {
     "pnc_id": r"[0-9]{4}/[0-9]{7}[A-HJ-NP-RT-Z]",
     "cro_number": r"([0-9]{1,6}/[0-9]{2}|SF[0-9]{2}/[0-9]{1,7})[A-HJ-NP-RT-Z]",
@@ -166,7 +166,7 @@ def _text_rules(files: TableFiles) -> Iterator[RowRule]:
             "pnc_id",
             "the check letter fits the number",
             f"regexp_full_match(pnc_id, {quoted(_FORMS['pnc_id'])}) "
-            f"AND substr('{_CHECK_LETTERS}', ({letter})::INTEGER, 1) <> substr(pnc_id, 13, 1)",
+            f"AND substr('{CHECK_LETTERS}', ({letter})::INTEGER, 1) <> substr(pnc_id, 13, 1)",
             NOTED,
         )
 

@@ -127,25 +127,7 @@ def write_bytes(folder: Path, name: str, data: bytes) -> FileRecord:
     AccessError
         The folder may not be written to.
     """
-    return _write(folder, stage_bytes(folder, name, data))
-
-
-def write_json(folder: Path, name: str, content: Mapping[str, Any]) -> FileRecord:
-    """Write a JSON file (:func:`json_bytes`) as :func:`write_bytes` does."""
-    return _write(folder, stage_json(folder, name, content))
-
-
-def write_csv(folder: Path, name: str, table: pa.Table) -> FileRecord:
-    """Write a table as csv (:func:`csv_bytes`) as :func:`write_bytes` does."""
-    return _write(folder, stage_csv(folder, name, table))
-
-
-def write_parquet(folder: Path, name: str, table: pa.Table) -> FileRecord:
-    """Write a table as Parquet (:func:`parquet_into`) as :func:`write_bytes` does."""
-    return _write(folder, stage_parquet(folder, name, table))
-
-
-def _write(folder: Path, staged: Staged) -> FileRecord:
+    staged = stage_bytes(folder, name, data)
     publish(folder, [staged])
     return staged.record
 

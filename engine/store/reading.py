@@ -18,7 +18,6 @@ from engine.store.rules import STORE_FORMAT
 INDEX = "index"
 OUTCOMES = "outcomes"
 CUSTODY = "custody"
-ASSESSMENTS = "assessments"
 
 
 @dataclass(frozen=True)

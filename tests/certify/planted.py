@@ -16,7 +16,7 @@ from engine.effects.intervals import (
     wald,
     wilson,
 )
-from engine.effects.linear_form import linear_form
+from engine.effects.linear_form import linear_form, local_pieces
 from engine.effects.neighbourhoods import find_neighbourhoods
 from engine.effects.welch import describe_group, welch_interval
 from engine.matching.propensity import fit_propensity
@@ -75,7 +75,9 @@ def correction_for_given_score(cohort: Cohort, done: Finished, estimate: Estimat
     """The score was given; the correction for a fitted one is applied all the same."""
     model = fit_propensity(done.rows.design, done.rows.treated)
     sample = replace(done.sample, model=model.fitted, logit=model.logit)
-    form = linear_form(sample, done.near, cohort.outcome, shrink=False)
+    form = linear_form(
+        sample, done.near, local_pieces(sample, done.near, cohort.outcome), shrink=False
+    )
     return wald("planted", estimate.interval.estimate, form.variance, _NORMAL)
 
 
@@ -109,7 +111,7 @@ def people_for_events(cohort: Cohort, done: Finished, estimate: Estimate) -> Int
 def two_neighbours(cohort: Cohort, done: Finished, estimate: Estimate) -> Interval:
     """Local means from two neighbours only."""
     near = find_neighbourhoods(done.sample, 2, 2)
-    form = linear_form(done.sample, near, cohort.outcome)
+    form = linear_form(done.sample, near, local_pieces(done.sample, near, cohort.outcome))
     return wald("planted", estimate.interval.estimate, form.variance, _NORMAL)
 
 

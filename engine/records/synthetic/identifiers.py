@@ -9,10 +9,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from engine.identifiers import CHECK_LETTERS
 from engine.records.synthetic.people import Ints
-
-CHECK_LETTERS = "ZABCDEFGHJKLMNPQRTUVWXY"
-"""The letter of a number is at its remainder modulo 23; I, O and S are left out."""
 
 _LETTERS = np.frombuffer(CHECK_LETTERS.encode(), dtype=np.uint8)
 _SERIALS = 10_000_000

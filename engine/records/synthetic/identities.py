@@ -43,7 +43,6 @@ _PNC, _CRO, _CRN = 0.985, 0.85, 0.7
 numbers: those who were supervised)."""
 _ALIAS = 0.15
 _SECOND_PNC = 0.01
-_PROBATION_FROM = 2004
 
 
 class Identities(NamedTuple):

@@ -15,9 +15,9 @@ from engine.release.files import (
     discard,
     publish,
     stage_bytes,
+    stage_csv,
+    stage_parquet,
     write_bytes,
-    write_csv,
-    write_parquet,
 )
 from engine.release.folder import prepare_folder
 
@@ -69,10 +69,12 @@ def test_a_file_has_its_bytes_mode_and_record(folder):
 def test_the_record_of_a_table_counts_its_rows(folder):
     table = pa.table({"id": ["a", "b"], "logit": [0.5, -0.5]})
 
-    for record in (
-        write_parquet(folder, "scores.parquet", table),
-        write_csv(folder, "balance.csv", table),
-    ):
+    staged = [
+        stage_parquet(folder, "scores.parquet", table),
+        stage_csv(folder, "balance.csv", table),
+    ]
+    publish(folder, staged)
+    for record in (one.record for one in staged):
         data = (folder / record.name).read_bytes()
         assert record.rows == 2
         assert record.bytes == len(data)
@@ -128,14 +130,14 @@ def test_a_failing_disk_under_a_parquet_writer_is_told_the_same_way(folder, monk
     table = pa.table({"id": list(range(5000)), "logit": [i / 7 for i in range(5000)]})
     with monkeypatch.context() as patch:
         writes = failing(patch, -1, errno.ENOSPC)
-        write_parquet(folder, "scores.parquet", table)
+        publish(folder, [stage_parquet(folder, "scores.parquet", table)])
     (folder / "scores.parquet").unlink()
 
     for index in range(len(writes)):
         with monkeypatch.context() as patch:
             failing(patch, index, errno.ENOSPC)
             with pytest.raises(StorageError, match="full"):
-                write_parquet(folder, "scores.parquet", table)
+                publish(folder, [stage_parquet(folder, "scores.parquet", table)])
         assert [name for name in names(folder) if name != "scores.parquet"] == []
         (folder / "scores.parquet").unlink(missing_ok=True)
 

@@ -12,7 +12,8 @@ from engine.errors import (
     JusticeLabError,
     StorageError,
 )
-from engine.release.files import write_json
+from engine.release.encoding import json_bytes
+from engine.release.files import write_bytes
 from engine.release.folder import (
     MANIFEST,
     SHARDS,
@@ -52,8 +53,8 @@ def test_checking_makes_nothing(tmp_path):
 def test_an_empty_private_folder_and_an_earlier_output_are_accepted(tmp_path):
     folder = prepare_folder(tmp_path / "out")
     prepare_folder(folder)
-    write_json(folder, "results.json", {})
-    write_json(folder, MANIFEST, OURS)
+    write_bytes(folder, "results.json", json_bytes({}))
+    write_bytes(folder, MANIFEST, json_bytes(OURS))
 
     assert prepare_folder(folder) == folder
     assert read_manifest(folder) == OURS
@@ -90,7 +91,7 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["notes.txt", "Results.json", ".results.json.part", ".hidden"])
 def test_a_folder_with_anything_foreign_is_refused_even_beside_our_manifest(tmp_path, name):
     folder = prepare_folder(tmp_path / "out")
-    write_json(folder, MANIFEST, OURS)
+    write_bytes(folder, MANIFEST, json_bytes(OURS))
     (folder / name).write_text("mine")
 
     with pytest.raises(CannotCreateError) as caught:
@@ -124,7 +125,7 @@ def test_files_with_our_names_but_no_manifest_of_ours_are_foreign(tmp_path, mani
 
 def test_a_link_or_a_folder_under_one_of_our_names_is_foreign(tmp_path):
     folder = prepare_folder(tmp_path / "out")
-    write_json(folder, MANIFEST, OURS)
+    write_bytes(folder, MANIFEST, json_bytes(OURS))
     (folder / "results.json").symlink_to(tmp_path / "elsewhere")
 
     with pytest.raises(CannotCreateError):
@@ -155,7 +156,7 @@ def test_two_writers_do_not_meet_and_the_dead_one_is_swept(tmp_path):
 
 def test_jobs_on_an_output_stand_in_a_folder_of_their_own(tmp_path):
     folder = prepare_folder(tmp_path / "out")
-    write_json(folder, MANIFEST, OURS)
+    write_bytes(folder, MANIFEST, json_bytes(OURS))
     private_folder(folder / SHARDS / "bootstrap-1")
     assert prepare_folder(folder) == folder
     (folder / SHARDS / "bootstrap-1").rmdir()
