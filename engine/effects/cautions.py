@@ -8,7 +8,6 @@ from engine.effects.linear_form import LinearForm
 from engine.effects.sample import MatchedSample
 from engine.matching.caliper import standard_deviation
 from kernels.blocks import total
-from kernels.ordering import rows_by_cell_and_score
 
 LEAST_EXPECTED = 10.0
 LEAST_EVENTS = 30
@@ -37,10 +36,10 @@ class Support:
     window_bias: float
 
 
-def _counts_within(sample: MatchedSample, members: np.ndarray, half_width: float) -> np.ndarray:
-    """Number of member rows within the half width of each matched focal row, same cell."""
-    n_cells = 1 if sample.cell is None else int(sample.cell.max(initial=0)) + 1
-    _, score, start = rows_by_cell_and_score(sample.logit, members, sample.cell, n_cells)
+def _counts_within(
+    sample: MatchedSample, score: np.ndarray, start: np.ndarray, half_width: float
+) -> np.ndarray:
+    """Number of sorted scores within the half width of each matched focal row, same cell."""
     counts = np.empty(len(sample.focal), dtype=np.int64)
     cell = (
         np.zeros(len(sample.focal), np.int64) if sample.cell is None else sample.cell[sample.focal]
@@ -48,10 +47,12 @@ def _counts_within(sample: MatchedSample, members: np.ndarray, half_width: float
     for number in np.unique(cell):
         own = cell == number
         values = score[start[number] : start[number + 1]]
-        centre = sample.logit[sample.focal[own]]
-        counts[own] = np.searchsorted(values, centre + half_width, "right") - np.searchsorted(
-            values, centre - half_width, "left"
-        )
+        rows = np.flatnonzero(own)
+        # In the order of scores, so that neighbouring searches read the same memory.
+        rows = rows[np.argsort(sample.logit[sample.focal[rows]])]
+        centre = sample.logit[sample.focal[rows]]
+        above = np.searchsorted(values, centre + half_width, "right")
+        counts[rows] = above - np.searchsorted(values, centre - half_width, "left")
     return counts
 
 
@@ -76,9 +77,9 @@ def assess_support(sample: MatchedSample, ratio: int) -> Support:
     scarce = float("nan")
     if not sample.replace and spread > 0.0:
         half = _SCARCITY_WINDOW * spread
-        focal = sample.is_focal & sample.eligible
-        asked = ratio * _counts_within(sample, focal, half)
-        there = _counts_within(sample, ~sample.is_focal & sample.eligible, half)
+        layout = sample.layout
+        asked = ratio * _counts_within(sample, layout.focal_score, layout.focal_start, half)
+        there = _counts_within(sample, layout.pool.score, layout.pool_start, half)
         scarce = float(np.count_nonzero(asked > there)) / len(sample.focal)
     return Support(scarce, bias)
 

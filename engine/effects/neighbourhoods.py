@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.effects.sample import MatchedSample
+from engine.matching.problem import Layout, lay_out
 from kernels.neighbours import nearest_others_into
-from kernels.ordering import rows_by_cell_and_score
 from kernels.rules import mark_runs
 
 AROUND_FOCAL = 10
@@ -65,61 +65,51 @@ class Neighbourhoods:
     complete: bool
 
 
-@dataclass(frozen=True)
-class _Pool:
-    rows: Integers
-    score: Floats
-    start: Integers
-    run: Integers
-    place: Integers
+def _places(layout: Layout, n_rows: int) -> Integers:
     """Place of each row of the table in the pool, -1 outside."""
+    place = np.full(n_rows, -1, dtype=np.int64)
+    place[layout.pool_rows] = np.arange(len(layout.pool_rows))
+    return place
 
 
-def _sort_pool(sample: MatchedSample, cell: Integers | None) -> _Pool:
-    n_cells = 1 if cell is None else int(cell.max(initial=0)) + 1
-    member = ~sample.is_focal & sample.eligible
-    rows, score, start = rows_by_cell_and_score(sample.logit, member, cell, n_cells)
-    run = np.empty(len(rows), dtype=np.int64)
-    mark_runs(score, start, run)
-    place = np.full(sample.n_rows, -1, dtype=np.int64)
-    place[rows] = np.arange(len(rows))
-    return _Pool(rows, score, start, run, place)
-
-
-def _turns(sample: MatchedSample, rows: Integers, cell: Integers | None) -> Integers:
-    """Number each row among those of its arm with the same cell and score, from 0."""
-    member = np.zeros(sample.n_rows, dtype=np.bool_)
-    member[rows] = True
-    n_cells = 1 if cell is None else int(cell.max(initial=0)) + 1
-    order, score, start = rows_by_cell_and_score(sample.logit, member, cell, n_cells)
-    run = np.empty(len(order), dtype=np.int64)
-    mark_runs(score, start, run)
-    turn = np.empty(sample.n_rows, dtype=np.int64)
-    turn[order] = np.arange(len(order)) - run
-    return turn[rows]
+def _focal_turns(layout: Layout, rows: Integers) -> Integers:
+    """Number of each focal row among those with the same cell and score, from 0."""
+    run = np.empty(len(layout.focal_order), dtype=np.int64)
+    mark_runs(layout.focal_score, layout.focal_start, run)
+    turn = np.empty(len(run), dtype=np.int64)
+    turn[layout.focal_order] = np.arange(len(run)) - run
+    return turn[np.searchsorted(layout.focal_rows, rows)]
 
 
 def _search(
-    sample: MatchedSample, pool: _Pool, rows: Integers, cell: Integers | None, k: int
+    sample: MatchedSample,
+    layout: Layout,
+    place: Integers,
+    rows: Integers,
+    cell: Integers | None,
+    k: int,
 ) -> Neighbourhood:
     nobody = np.empty(0, dtype=np.int64)
     person = sample.person
+    own = place[rows]
     if cell is None:
         low = np.zeros(len(rows), dtype=np.int64)
-        high = np.full(len(rows), len(pool.rows), dtype=np.int64)
+        high = np.full(len(rows), len(layout.pool_rows), dtype=np.int64)
     else:
-        low, high = pool.start[cell[rows]], pool.start[cell[rows] + 1]
+        low, high = layout.pool_start[cell[rows]], layout.pool_start[cell[rows] + 1]
+    # A pool row's turn is its place in its own run of equal scores.
+    turn = own - layout.pool.run[own] if (own >= 0).all() else _focal_turns(layout, rows)
     found = np.zeros((len(rows), k), dtype=np.int64)
     count = np.zeros(len(rows), dtype=np.int64)
     queries = (
-        pool.score,
-        nobody if person is None else person[pool.rows],
+        layout.pool.score,
+        nobody if person is None else person[layout.pool_rows],
         sample.logit[rows],
         low,
         high,
-        pool.place[rows],
+        own,
         nobody if person is None else person[rows],
-        _turns(sample, rows, cell),
+        turn,
     )
     for start in range(0, len(rows), _PER_CALL):
         nearest_others_into(*queries, found, count, start, min(start + _PER_CALL, len(rows)))
@@ -143,23 +133,24 @@ def find_neighbourhoods(
 
     Notes
     -----
-    Nearest on the logit, in the same exact cell, other persons only. Two sorts and O(log n) for
-    each matched row; several outcomes share them.
+    Nearest on the logit, in the same exact cell, other persons only. O(log n) for each matched row;
+    several outcomes share them.
     """
-    pool = _sort_pool(sample, sample.cell)
+    layout = sample.layout
+    place = _places(layout, sample.n_rows)
     around = []
     fallbacks = 0
     complete = True
-    everywhere: _Pool | None = None
     for rows, k in ((sample.focal, around_focal), (sample.partners, around_partner)):
-        near = _search(sample, pool, rows, sample.cell, k)
+        near = _search(sample, layout, place, rows, sample.cell, k)
         lonely = np.flatnonzero(near.count < 2)
         if len(lonely) and sample.cell is not None:
-            everywhere = everywhere or _sort_pool(sample, None)
-            wider = _search(sample, everywhere, rows[lonely], None, k)
-            near.found[lonely] = pool.place[everywhere.rows[wider.found]]
+            everywhere = lay_out(sample.logit, sample.is_focal, sample.eligible, None)
+            where = _places(everywhere, sample.n_rows)
+            wider = _search(sample, everywhere, where, rows[lonely], None, k)
+            near.found[lonely] = place[everywhere.pool_rows[wider.found]]
             near.count[lonely] = wider.count
             fallbacks += len(lonely)
         complete = complete and bool((near.count >= 2).all())
         around.append(near)
-    return Neighbourhoods(pool.rows, around[0], around[1], fallbacks, complete)
+    return Neighbourhoods(layout.pool_rows, around[0], around[1], fallbacks, complete)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engine.matching.caliper import probabilities
 from engine.matching.options import MatchOptions
 from engine.matching.pairing import Pairing
+from engine.matching.problem import Layout, lay_out
 from engine.matching.propensity import FittedColumns
 from engine.matching.radius import Windows
 from engine.matching.rows import Rows
@@ -76,6 +77,8 @@ class MatchedSample:
     kernel : str or None
     replace : bool
         Whether a partner may serve more than one focal row.
+    layout : Layout
+        Rows that take part, sorted by (cell, logit, row).
     """
 
     treated: NDArray[np.bool_]
@@ -94,6 +97,7 @@ class MatchedSample:
     caliper: float
     kernel: str | None
     replace: bool
+    layout: Layout
 
     @property
     def n_rows(self) -> int:
@@ -194,6 +198,9 @@ def matched_sample(
         assert matched.windows is not None
         focal = np.flatnonzero(matched.matched)
         squared = squared_shares(matched.windows, problem.score, problem.caliper, options.kernel)
+    layout = problem.layout
+    if problem.score is not scoring.logit:  # probabilities were compared
+        layout = lay_out(scoring.logit, problem.focal, problem.eligible, problem.cell)
     return MatchedSample(
         rows.treated,
         options.estimand,
@@ -211,4 +218,5 @@ def matched_sample(
         problem.caliper,
         options.kernel,
         options.replace or options.by_window or (options.reuse_max or 1) > 1,
+        layout,
     )

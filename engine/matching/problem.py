@@ -65,7 +65,7 @@ class Problem:
     @cached_property
     def layout(self) -> "Layout":
         """Pool and focal rows in sorted order: sorted once, however often they are looked at."""
-        return _lay_out(self)
+        return lay_out(self.score, self.focal, self.eligible, self.cell)
 
 
 @dataclass(frozen=True)
@@ -100,14 +100,28 @@ class Layout:
     focal_start: Integers
 
 
-def _lay_out(problem: Problem) -> Layout:
-    n_cells = 1 if problem.cell is None else int(problem.cell.max(initial=0)) + 1
-    score, cell = problem.score, problem.cell
+def lay_out(
+    score: Floats, focal: NDArray[np.bool_], eligible: NDArray[np.bool_], cell: Integers | None
+) -> Layout:
+    """Sort the rows that take part, partners and focal rows apart.
+
+    Parameters
+    ----------
+    score : float64, shape (n,)
+        Finite where eligible.
+    focal, eligible : bool, shape (n,)
+    cell : int64, shape (n,), or None
+
+    Returns
+    -------
+    Layout
+    """
+    n_cells = 1 if cell is None else int(cell.max(initial=0)) + 1
     pool_rows, pool_score, pool_start = rows_by_cell_and_score(
-        score, ~problem.focal & problem.eligible, cell, n_cells
+        score, ~focal & eligible, cell, n_cells
     )
     # The focal rows are few: sorted among themselves, not searched for in the table again.
-    focal_rows = np.flatnonzero(problem.focal & problem.eligible)
+    focal_rows = np.flatnonzero(focal & eligible)
     focal_cell = None if cell is None else cell[focal_rows]
     focal_order, focal_score, focal_start = rows_by_cell_and_score(
         score[focal_rows], np.ones(len(focal_rows), dtype=np.bool_), focal_cell, n_cells

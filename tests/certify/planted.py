@@ -19,6 +19,7 @@ from engine.effects.intervals import (
 from engine.effects.linear_form import linear_form, local_pieces
 from engine.effects.neighbourhoods import find_neighbourhoods
 from engine.effects.welch import describe_group, welch_interval
+from engine.matching.problem import lay_out
 from engine.matching.propensity import fit_propensity
 from tests.certify.cohorts import Cohort
 from tests.certify.matches import Finished
@@ -74,7 +75,9 @@ def raw_counts(cohort: Cohort, done: Finished, estimate: Estimate) -> Interval:
 def correction_for_given_score(cohort: Cohort, done: Finished, estimate: Estimate) -> Interval:
     """The score was given; the correction for a fitted one is applied all the same."""
     model = fit_propensity(done.rows.design, done.rows.treated)
-    sample = replace(done.sample, model=model.fitted, logit=model.logit)
+    own = done.sample
+    layout = lay_out(model.logit, own.is_focal, own.eligible, own.cell)
+    sample = replace(own, model=model.fitted, logit=model.logit, layout=layout)
     form = linear_form(
         sample, done.near, local_pieces(sample, done.near, cohort.outcome), shrink=False
     )

@@ -13,6 +13,7 @@ from engine.effects.linear_form import linear_form, local_pieces
 from engine.effects.neighbourhoods import find_neighbourhoods
 from engine.effects.outcome import Outcome
 from engine.effects.sample import MatchedSample, Sets
+from engine.matching.problem import lay_out
 from tests.certify.cohorts import Cohort, Scenario, draw_cohort
 from tests.certify.matches import METHODS, Finished, finish, options_of
 from tests.kernels.support import examples
@@ -94,6 +95,9 @@ def doubled(sample: MatchedSample) -> MatchedSample:
     """Every row twice, every set twice with its own copies: nothing found anew."""
     n = sample.n_rows
     assert sample.sets is not None
+    logit, focal, eligible = (
+        np.tile(one, 2) for one in (sample.logit, sample.is_focal, sample.eligible)
+    )
     sets = sample.sets
     return replace(
         sample,
@@ -105,6 +109,7 @@ def doubled(sample: MatchedSample) -> MatchedSample:
         eligible=np.tile(sample.eligible, 2),
         score=np.tile(sample.score, 2),
         model=None,
+        layout=lay_out(logit, focal, eligible, None),
         sets=Sets(
             np.concatenate((sets.indptr, sets.indptr[-1] + sets.indptr[1:])),
             np.concatenate((sets.partner, sets.partner + n)),
