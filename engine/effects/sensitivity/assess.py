@@ -27,7 +27,7 @@ from engine.matching.options import MatchOptions
 from engine.matching.rows import Rows
 from engine.matching.scoring import Scoring
 
-_BENCHMARK_ROWS = 200_000
+_BENCHMARK_ROWS = 100_000
 """Rows from which the strength of covariates is taken in larger tables, evenly spread."""
 
 
