@@ -364,3 +364,26 @@ def test_differences_are_those_of_another_matching_package(nhefs, run):
     (estimate,) = result.results["estimates"]
     assert estimate["difference"] == pytest.approx(wanted["est_noadj"], rel=1e-10)
     assert result.results["counts"]["comparison_used"] == wanted["n_controls_used"]
+
+
+def test_the_balance_is_on_disk_before_an_outcome_is_opened(tmp_path, monkeypatch):
+    import engine.match as module
+
+    out, seen = tmp_path / "out", []
+    real = module.read_outcome
+
+    def watching(*arguments):
+        staged = [file for file in out.iterdir() if file.name.startswith(".balance.csv")]
+        seen.append(len(staged) == 1 and staged[0].stat().st_size > 0)
+        return real(*arguments)
+
+    monkeypatch.setattr(module, "read_outcome", watching)
+    table = pa.table(
+        {
+            "t": [1, 0] * 40,
+            "x": [float(i % 9) for i in range(80)],
+            "y": [i % 3 == 0 for i in range(80)],
+        }
+    )
+    module.match(table, treatment="t", covariates=("x",), outcome="y:binary", out=out)
+    assert seen == [True]
