@@ -55,6 +55,9 @@ class Pool:
     treated: NDArray[np.bool_]
     groups: dict[str, list[str | None]]
 
+    id: str = ID
+    treatment: str = TREATED
+
     @property
     def n_treated(self) -> int:
         """Number of treated people."""
@@ -75,9 +78,10 @@ def build_pool(
     ----------
     store : Store
     treated : pyarrow.Table
-        ``disposal_id``, ``person_id`` and sub-group columns; one row for each person.
+        ``position``, the row in the store's index disposals, and sub-group columns; one row for
+        each person.
     comparison : pyarrow.Table
-        ``person_id`` and ``position``, the row in the store's index disposals.
+        ``position``.
     columns : sequence of str
         Columns that any analysis matches on.
     groups : sequence of str
@@ -101,15 +105,10 @@ def build_pool(
                 rule="a study compares people who took part with others",
                 repair="See the reasons in the attrition, and the rules of the plan's [index]",
             )
-    wanted = to_numpy(treated["disposal_id"].combine_chunks()).astype(np.int64)
+    places = [to_numpy(rows["position"]).astype(np.int64) for rows in (treated, comparison)]
+    position = np.concatenate(places)
+    is_treated = np.arange(len(position)) < len(places[0])
     all_ids = to_numpy(read_years(store, INDEX, [ID])[ID])
-    order = np.argsort(wanted, kind="stable")
-    found = np.flatnonzero(np.isin(all_ids, wanted))
-    place = np.empty(len(wanted), np.int64)
-    place[order] = found[np.argsort(all_ids[found], kind="stable")]
-    others = to_numpy(comparison["position"].combine_chunks()).astype(np.int64)
-    position = np.concatenate([place, others])
-    is_treated = np.arange(len(position)) < len(place)
     keys = random_order(all_ids[position].astype(np.int64), seed)
     position, is_treated = position[keys], is_treated[keys]
     needed = [*columns, *(OF_STORE[name] for name in groups if name in OF_STORE)]
