@@ -104,8 +104,8 @@ def dense(design):
     columns, _ = code_columns(design, np.empty(0))
     numbers, levels = term_of_level(design)
     x = naive.dense_design(
-        design.numbers_of(slice(None)), columns.centre, columns.scale, numbers, design.codes, levels,
-        len(term_names(design)),
+        design.numbers_of(slice(None)), columns.centre, columns.scale, numbers,
+        design.codes, levels, len(term_names(design)),
     )  # fmt: skip
     return x, columns.scale, numbers
 
