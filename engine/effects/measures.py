@@ -118,14 +118,10 @@ class ArmCounts:
         Of the base: everybody, or reoffenders.
     events : int
         With a share of 1, or a count above 0; everybody for days.
-    two_largest, total : float
-        Sum of the two largest values, and of all.
     """
 
     people: int
     events: int
-    two_largest: float
-    total: float
 
 
 def count_arm(measure: Measure, values: Floats) -> ArmCounts:
@@ -139,5 +135,4 @@ def count_arm(measure: Measure, values: Floats) -> ArmCounts:
     """
     known = values[~np.isnan(values)]
     events = len(known) if measure.kind == "days" else int(np.count_nonzero(known > 0.0))
-    largest = float(np.sort(known)[-2:].sum()) if len(known) else 0.0
-    return ArmCounts(len(known), events, largest, float(known.sum()))
+    return ArmCounts(len(known), events)

@@ -9,6 +9,20 @@ from engine.matching.balance import BalanceRow
 GateCode = Literal["matched_treated", "matched_share", "largest_smd"]
 
 
+_ROUNDING = 1e-9
+"""Means that differ by less than this are equal but for rounding."""
+
+
+def settled_smd(row: BalanceRow) -> float:
+    """Return the standardised mean difference after matching, inf where it has no size.
+
+    Where the treated do not vary a difference has no size; one within rounding is none.
+    """
+    if abs(row.mean_treated_matched - row.mean_comparison_after) < _ROUNDING:
+        return 0.0
+    return row.smd_after if row.smd_after == row.smd_after else float("inf")
+
+
 @dataclass(frozen=True)
 class GateRule:
     """One rule of the gate.
@@ -72,7 +86,7 @@ def judge_match(
     """
     worst, name = 0.0, None
     for row in balance:
-        size = abs(row.smd_after) if row.smd_after == row.smd_after else float("inf")
+        size = abs(settled_smd(row))
         if row.kind in {"numeric", "level"} and size > worst:
             worst, name = size, row.name
     share = matched / treated if treated else 0.0

@@ -46,13 +46,16 @@ class Pool:
     position : int64, shape (n,)
         Row of each in the store's index disposals.
     treated : bool, shape (n,)
+    row : int64, shape (number of treated,)
+        Row of the submission of each treated person, in table order.
     groups : dict of str to list of (str or None)
-        Level of each treated row in the sub-groups that the study asks for, in table order.
+        Level of each of them in the sub-groups that the study asks for.
     """
 
     table: pa.Table
     position: NDArray[np.int64]
     treated: NDArray[np.bool_]
+    row: NDArray[np.int64]
     groups: dict[str, list[str | None]]
 
     id: str = ID
@@ -78,8 +81,8 @@ def build_pool(
     ----------
     store : Store
     treated : pyarrow.Table
-        ``position``, the row in the store's index disposals, and sub-group columns; one row for
-        each person.
+        ``row`` of the submission, ``position``, the row in the store's index disposals, and
+        sub-group columns; one row for each person.
     comparison : pyarrow.Table
         ``position``.
     columns : sequence of str
@@ -117,7 +120,13 @@ def build_pool(
     table = index.take(to_arrow(position)).combine_chunks()
     table = table.append_column(TREATED, pa.array(is_treated))
     rows = keys[is_treated]
-    return Pool(table, position, is_treated, _levels(table, treated, rows, is_treated, groups))
+    return Pool(
+        table,
+        position,
+        is_treated,
+        to_numpy(treated["row"]).astype(np.int64)[rows],
+        _levels(table, treated, rows, is_treated, groups),
+    )
 
 
 def _levels(
