@@ -87,6 +87,24 @@ def first_stay_ending_after(
     )
 
 
+def person_days(
+    people: NDArray[np.int64], person: NDArray[np.int64], day: Days
+) -> NDArray[np.int64]:
+    """Return person and day as one number that sorts by both, -1 for somebody not in ``people``.
+
+    Parameters
+    ----------
+    people : int64, shape (k,)
+        Ascending.
+    person : int64, shape (n,)
+    day : int32, shape (n,)
+    """
+    if not len(people):
+        return np.full(len(person), -1)
+    place = np.minimum(np.searchsorted(people, person), len(people) - 1)
+    return np.where(people[place] == person, _key(place, day), -1)
+
+
 def _key(owner: NDArray[np.int64], day: Days) -> NDArray[np.int64]:
     """Return one number that sorts by person and then by day."""
     return owner * _SHIFT + _BASE + day

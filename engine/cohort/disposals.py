@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from engine.buffers import to_numpy
-from engine.cohort.custody import Stays, join_spells
+from engine.cohort.custody import Stays, join_spells, person_days
 from engine.cohort.rules import FOREVER, RELEASE, Days, Flags, IndexRules, g_index_disposal
 from engine.store.coding import code_numbers
 from engine.store.reading import CUSTODY, INDEX, OUTCOMES, Store, read_whole, read_years
@@ -157,12 +157,9 @@ def read_stays(
     rows = np.flatnonzero(
         (disposals.kind == INDEX_TYPES.index(RELEASE)) & (disposals.index != NEVER)
     )
-    alone = rows[
-        ~np.isin(
-            _person_day(disposals.person_id[rows], disposals.index[rows]),
-            _person_day(person, released),
-        )
-    ]
+    ends = person_days(np.unique(person), person, released)
+    of_release = person_days(np.unique(person), disposals.person_id[rows], disposals.index[rows])
+    alone = rows[~np.isin(of_release, ends)]
     began = np.where(
         disposals.custody_start[alone] != NEVER,
         disposals.custody_start[alone],
@@ -206,13 +203,6 @@ def whole_numbers(column: pa.ChunkedArray, empty: int) -> NDArray[np.int32]:
 def day_number(day: dt.date) -> int:
     """Return a date as days since 1970."""
     return day.toordinal() - _FIRST_DAY
-
-
-def _person_day(person: NDArray[np.int64], day: Days) -> NDArray[Any]:
-    """Return person and day as one value that can be compared."""
-    pair = np.empty(len(person), dtype=[("person", np.int64), ("day", np.int64)])
-    pair["person"], pair["day"] = person, day
-    return pair
 
 
 def _codes_in(column: pa.ChunkedArray, names: tuple[str, ...]) -> NDArray[np.int32]:

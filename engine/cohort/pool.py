@@ -9,7 +9,7 @@ somebody who started on that day.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,36 +112,33 @@ def comparison_pool(
     """
     rules = rules or IndexRules()
     disposals = read_disposals(store, rules)
-    delay = drawn_delays(disposals, treated, seed)
-    start = (disposals.index.astype(np.int64) + delay).clip(max=np.iinfo(np.int32).max - 1)
-    start = start.astype(np.int32)
     out = to_numpy(treated["person_id"])
     if removed is not None:
         out = np.union1d(out, removed)
-    stays = read_stays(store, disposals)
-    received, _ = first_stay_ending_after(stays, disposals.person_id, start)
-    year = year_and_quarter(disposals.index)[0]
-    again = e_reoffended_before(delay, first_reoffences(store))
-    tests: list[Flags] = [
-        ~disposals.usable,
-        disposals.index > day_number(store.last_index_date),
-        np.zeros(len(year), dtype=bool) if years is None else ~np.isin(year, list(years)),
-        np.isin(disposals.person_id, out),
-        disposals.sexual & (not rules.sexual_offences),
-        ~within_ages(disposals.age, rules.youngest, rules.oldest),
-        _followed(disposals, start, store),
-        received <= start,
-        again & rules.drop_earlier_reoffenders,
-    ]
-    left = np.ones(len(year), dtype=bool)
+    delay = drawn_delays(disposals, treated, seed)
+    start = disposals.index.astype(np.int64) + delay
+    start = start.clip(max=np.iinfo(np.int32).max - 1).astype(np.int32)
+    tests: tuple[Callable[[NDArray[np.int64]], Flags], ...] = (
+        lambda rows: ~disposals.usable[rows],
+        lambda rows: disposals.index[rows] > day_number(store.last_index_date),
+        lambda rows: _in_other_years(disposals.index[rows], years),
+        lambda rows: np.isin(disposals.person_id[rows], out),
+        lambda rows: disposals.sexual[rows] & (not rules.sexual_offences),
+        lambda rows: ~within_ages(disposals.age[rows], rules.youngest, rules.oldest),
+        lambda rows: _followed(disposals, start, store)[rows],
+        lambda rows: _in_custody(disposals, rows, start, store),
+        lambda rows: _reoffended(rows, delay, store) & rules.drop_earlier_reoffenders,
+    )
+    kept = np.arange(len(start))
     losses = {}
-    for name, lost in zip(POOL_LOSSES, tests, strict=False):
-        losses[name] = int(np.count_nonzero(left & lost))
-        left &= ~lost
-    kept = np.flatnonzero(left)
+    for name, test in zip(POOL_LOSSES, tests, strict=False):
+        lost = test(kept)
+        losses[name] = int(np.count_nonzero(lost))
+        kept = kept[~lost]
+    left = len(kept)
     if one_per_person:
         kept = kept[_one_of_each(disposals, kept, store, seed)]
-    losses[POOL_LOSSES[-1]] = int(np.count_nonzero(left)) - len(kept)
+    losses[POOL_LOSSES[-1]] = left - len(kept)
     return Pool(
         pa.table(
             {
@@ -158,7 +155,7 @@ def comparison_pool(
 
 
 def drawn_delays(disposals: Disposals, treated: pa.Table, seed: int) -> Days:
-    """Return for each disposal the days between index date and start of some treated person.
+    """Return for each index disposal the days between index date and start of somebody treated.
 
     Parameters
     ----------
@@ -171,14 +168,14 @@ def drawn_delays(disposals: Disposals, treated: pa.Table, seed: int) -> Days:
     found = np.zeros(len(disposals.kind), dtype=np.int32)
     if not len(own) or own[-1] == 0:
         return found
-    word = words(disposals.disposal_id, STAGE_POOL_START, seed) >> np.uint64(32)
     kinds = treated["index_type"].cast(pa.utf8()).to_pylist()
     delays = to_numpy(treated["delay_days"])
     for number, name in enumerate(INDEX_TYPES):
-        rows = np.flatnonzero(disposals.kind == number)
+        rows = np.flatnonzero(disposals.usable & (disposals.kind == number))
+        word = words(disposals.disposal_id[rows], STAGE_POOL_START, seed) >> np.uint64(32)
         of_kind = np.sort(delays[[kind == name for kind in kinds]])
         values = of_kind if len(of_kind) else own
-        place = (word[rows] * np.uint64(len(values))) >> np.uint64(32)
+        place = (word * np.uint64(len(values))) >> np.uint64(32)
         found[rows] = values[place.astype(np.int64)]
     return found
 
@@ -190,6 +187,25 @@ def words(number: NDArray[np.int64], stage: int, seed: int) -> NDArray[np.uint64
     unit = np.ascontiguousarray(number).view(np.uint64)
     keys_into(unit, np.uint64(stage), low, high, found)
     return found
+
+
+def _in_other_years(index: Days, years: Sequence[int] | None) -> Flags:
+    """Whether index dates lie in none of the years."""
+    if years is None:
+        return np.zeros(len(index), dtype=bool)
+    return ~np.isin(year_and_quarter(index)[0], list(years))
+
+
+def _in_custody(disposals: Disposals, rows: NDArray[np.int64], start: Days, store: Store) -> Flags:
+    """Whether the people of some rows are in custody on the day of the start."""
+    stays = read_stays(store, disposals)
+    received, _ = first_stay_ending_after(stays, disposals.person_id[rows], start[rows])
+    return received <= start[rows]
+
+
+def _reoffended(rows: NDArray[np.int64], delay: Days, store: Store) -> Flags:
+    """Whether rule E drops some rows."""
+    return e_reoffended_before(delay[rows], first_reoffences(store)[rows])
 
 
 def _followed(disposals: Disposals, start: Days, store: Store) -> Flags:
@@ -231,7 +247,8 @@ def _one_of_each(
     keep = np.zeros(len(disposals.person_id), dtype=bool)
     left = np.zeros(len(disposals.person_id), dtype=bool)
     left[kept] = True
-    word = words(disposals.disposal_id, STAGE_POOL_CHOICE, seed)
+    word = np.zeros(len(left), dtype=np.uint64)
+    word[kept] = words(disposals.disposal_id[kept], STAGE_POOL_CHOICE, seed)
     for part in _partitions(store):
         rows = part[left[part]]
         order = rows[

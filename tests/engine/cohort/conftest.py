@@ -7,6 +7,7 @@ import pytest
 from engine.records.synthetic.nation import synthesise
 from engine.store.prepare import prepare
 from engine.store.reading import open_store
+from engine.submission.sandbox import Sandbox
 
 PEOPLE = 8_000
 
@@ -17,3 +18,9 @@ def truth_nation(tmp_path_factory):
     synthesise(PEOPLE, out, seed=11, threads=2)
     prepare(out / "extract", out / "store", threads=2, memory_bytes=1 << 30)
     return SimpleNamespace(out=out, store=open_store(out / "store"))
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    with Sandbox() as one:
+        yield one
