@@ -14,8 +14,10 @@ from cli.bootstrap import bootstrap, collect
 from cli.check import check
 from cli.check_extract import check_extract
 from cli.match import match
+from cli.plan import plan
 from cli.power import power
 from cli.prepare import prepare
+from cli.run import run as run_study
 from cli.synth import synth
 from cli.template import template
 from cli.warm_up import warm_up
@@ -30,6 +32,8 @@ app = typer.Typer(
 )
 app.command()(template)
 app.command()(check)
+app.command()(plan)
+app.command(name="run")(run_study)
 app.command()(match)
 app.command()(power)
 app.command()(bootstrap)

@@ -131,6 +131,8 @@ def release_results(exact: Results, policy: Policy) -> Released:
     Released
     """
     control = _Control(policy)
+    first = exact["analyses"][0]["measures"]
+    rules = control.measure(first[0])["withheld"] if first else []
     results = {
         **{key: exact[key] for key in _AS_THEY_ARE},
         "headline": _headline(exact["headline"]),
@@ -139,8 +141,8 @@ def release_results(exact: Results, policy: Policy) -> Released:
         "unmatched": control.unmatched(exact["unmatched"]),
         "balance": control.balance(exact["balance"]),
         "overlap": control.overlap(exact["overlap"]),
-        "sensitivity": control.sensitivity(exact["sensitivity"]),
-        "path": [control.path_point(one) for one in exact["path"]],
+        "sensitivity": control.sensitivity(exact["sensitivity"], rules),
+        "path": [control.path_point(one, rules) for one in exact["path"]],
         "trio": control.trio(exact["trio"]),
         "profile": control.profile(exact["profile"]),
         "certificate": control.certificate(exact["certificate"]),
@@ -238,6 +240,15 @@ _FIGURES = (
     "moj_compatible",
     "adjusted",
 )
+_SIZES = (
+    "treated",
+    "treated_matched",
+    "comparison_pool",
+    "comparison_matched",
+    "comparison_effective",
+    "reoffenders_treated",
+    "reoffenders_comparison",
+)
 _PER_100 = {"reoffended", "n_reoffences"}
 
 
@@ -277,7 +288,7 @@ class _Control:
         """Return an analysis."""
         kept = ("id", "kind", "label", "dimension", "level", "declared", "status", "why_not",
                 "region_controlled", "verdict")  # fmt: skip
-        counts = self.counts(exact["counts"])
+        counts = self.counts(exact["counts"] or dict.fromkeys(_SIZES))
         own = exact["treated_only"]
         summary = exact["balance_summary"]
         return {
@@ -293,11 +304,9 @@ class _Control:
 
     def counts(self, exact: Results) -> Results:
         """Return the sizes of an analysis; none where the group is too small."""
-        names = ("treated", "treated_matched", "comparison_pool", "comparison_matched",
-                 "comparison_effective")  # fmt: skip
         matched = exact["treated_matched"]
         small = matched is None or matched < self.policy.fewest_people
-        found: Results = {name: None if small else self.count(exact[name]) for name in names}
+        found: Results = {name: None if small else self.count(exact[name]) for name in _SIZES[:5]}
         found["treated_matched_percent"] = (
             None if small else _percent(matched / exact["treated"])
         )
@@ -642,20 +651,23 @@ class _Control:
 
     # ------------------------------------------------------------------------------ sensitivity
 
-    def sensitivity(self, exact: Results | None) -> Results | None:
-        """Return the sensitivity of the main result, with sentences from rounded figures."""
+    def sensitivity(self, exact: Results | None, rules: list[str]) -> Results | None:
+        """Return the sensitivity of the main result, with sentences from rounded figures.
+
+        Where the result itself is withheld nothing is said of it.
+        """
         if exact is None:
             return None
         scale = _Scale("share")
         gamma, left_out, band = exact["gamma"], exact["left_out"], exact["instability"]
-        if exact["withheld"]:
+        if rules:
             return {
                 "gamma": None,
                 "e_values": [],
                 "left_out": None,
                 "placebos": [],
                 "instability": None,
-                "withheld": exact["withheld"],
+                "withheld": rules,
             }
         found: Results = {"gamma": None, "left_out": None, "instability": None, "withheld": []}
         if gamma is not None:
@@ -701,11 +713,11 @@ class _Control:
             found["instability"] = {**shown, "sentence": instability_sentence(shown)}
         return found
 
-    def path_point(self, exact: Results) -> Results:
-        """Return one point of the path."""
+    def path_point(self, exact: Results, rules: list[str]) -> Results:
+        """Return one point of the path; no difference where that of the main match is withheld."""
         scale = _Scale("share")
         few = exact["treated_matched"] < self.policy.fewest_people
-        hidden = few or bool(exact["withheld"])
+        hidden = few or bool(rules)
         nothing = {"difference": None, "ci_low": None, "ci_high": None}
         return {
             "caliper": exact["caliper"],
@@ -724,7 +736,7 @@ class _Control:
                 }
             ),
             "spans_zero": None if hidden else _spans_zero(exact["ci_low"], exact["ci_high"]),
-            "withheld": [GROUP] if few else exact["withheld"],
+            "withheld": [GROUP] if few else rules,
         }
 
     def trio(self, exact: Results | None) -> Results | None:

@@ -173,8 +173,10 @@ def opened_results(opened: Opened) -> dict[str, Any]:
     return {
         "verdict": rate.verdict,
         "measures": [measure_results(one) for one in opened.measures],
-        "reoffenders_treated": rate.treated.events,
-        "reoffenders_comparison": rate.comparison.events,
+        "counts": {
+            "reoffenders_treated": rate.treated.events,
+            "reoffenders_comparison": rate.comparison.events,
+        },
     }
 
 
@@ -200,6 +202,12 @@ def overlap_results(designed: Designed) -> dict[str, Any]:
         "comparison_before": [float(n) for n in score.comparison_before],
         "comparison_after": [float(w) for w in score.comparison_after],
     }
+
+
+def score_results(designed: Designed) -> dict[str, Any]:
+    """Return how well the score tells the groups apart."""
+    score = designed.score_balance
+    return {"auc_before": number(score.auc_before), "auc_after": number(score.auc_after)}
 
 
 def unmatched_results(designed: Designed) -> dict[str, Any]:
@@ -400,3 +408,34 @@ def covariate_results(names: Sequence[str]) -> list[dict[str, Any]]:
         {"name": name, "label": label_of(name), "group": GROUP_OF.get(name, "other")}
         for name in names
     ]
+
+
+def method_results(designed: Designed, caliper: str) -> dict[str, Any]:
+    """Return how the match was made."""
+    options, scoring, weights = designed.options, designed.scoring, designed.sample.weights[0]
+    model = scoring.model
+    dropped = () if model is None else model.dropped
+    lost = designed.n_matched < designed.n_treated
+    return {
+        "estimand": options.estimand,
+        "estimand_label": "matched participants" if lost else "all participants analysed",
+        "method": options.method,
+        "ratio": None if options.by_window else options.ratio,
+        "replace": options.replace,
+        "caliper": caliper,
+        "caliper_sd": number(scoring.width_logit / scoring.sd_logit)
+        if scoring.sd_logit > 0.0
+        else None,
+        "fit": None if model is None else model.method,
+        "separated": model is not None and model.method == "firth-flic",
+        "covariates": covariate_results(options.covariates),
+        "not_used": [
+            {"name": term.name, "label": label_of(term.name), "why": term.reason}
+            for term in dropped
+        ],
+        "exact": list(options.exact),
+        "interval_method": None,
+        "interval_why": None,
+        "seed": options.seed,
+        "heaviest_share": number(float(weights.max(initial=0.0)) / max(designed.n_matched, 1)),
+    }
