@@ -40,41 +40,48 @@ class _Section(BaseModel):
 class Service(_Section):
     """Words for the report where the submission has no description."""
 
-    organisation: str = Field("", description="Empty: as the submission says.")
-    service: str = Field("", description="Empty: as the submission says.")
-    period: str = Field("", description="Empty: as the submission says.")
-    comment: str = Field("", description="What the organisation says of the result, if anything.")
+    organisation: str = Field(default="", description="Empty: as the submission says.")
+    service: str = Field(default="", description="Empty: as the submission says.")
+    period: str = Field(default="", description="Empty: as the submission says.")
+    comment: str = Field(
+        default="", description="What the organisation says of the result, if anything."
+    )
 
 
 class Index(_Section):
     """How the sentence that a follow-up starts from is chosen."""
 
     index_types: tuple[Name, ...] = Field(
-        IndexRules.index_types, description="Kinds of index disposals, the most severe first."
+        default=IndexRules.index_types,
+        description="Kinds of index disposals, the most severe first.",
     )
     custody_overlap: Literal["start", "any"] = Field(
-        IndexRules.custody_overlap,
+        default=IndexRules.custody_overlap,
         description="In custody: the service starts there, or any of its days lies there.",
     )
     supervision_months: int = Field(
-        IndexRules.supervision_months,
+        default=IndexRules.supervision_months,
         description="Months after the index date in which the service starts.",
     )
     own_dates: bool = Field(
-        IndexRules.own_dates, description="The sender's index and conviction dates go first."
+        default=IndexRules.own_dates,
+        description="The sender's index and conviction dates go first.",
     )
     own_dates_days: int = Field(
-        IndexRules.own_dates_days, description="Days by which those may differ from the records."
+        default=IndexRules.own_dates_days,
+        description="Days by which those may differ from the records.",
     )
     drop_earlier_reoffenders: bool = Field(
-        IndexRules.drop_earlier_reoffenders,
+        default=IndexRules.drop_earlier_reoffenders,
         description="Leave out who reoffended before the service began, on both sides.",
     )
     sexual_offences: bool = Field(
-        IndexRules.sexual_offences, description="Keep people whose index offence is sexual."
+        default=IndexRules.sexual_offences, description="Keep people whose index offence is sexual."
     )
-    youngest: int = Field(18, ge=10, le=120, description="Age on the index date, both included.")
-    oldest: int = Field(120, ge=10, le=120, description="")
+    youngest: int = Field(
+        default=18, ge=10, le=120, description="Age on the index date, both included."
+    )
+    oldest: int = Field(default=120, ge=10, le=120, description="")
 
     def rules(self) -> IndexRules:
         """Return the rules as the cohort takes them."""
@@ -84,76 +91,90 @@ class Index(_Section):
 class Linkage(_Section):
     """How sure a link to the national records must be."""
 
-    preset: Literal["standard", "strict", "broad"] = Field("standard", description="")
+    preset: Literal["standard", "strict", "broad"] = Field(default="standard", description="")
 
 
 class Covariates(_Section):
     """What the groups shall be alike in."""
 
     groups: tuple[Literal["demographics", "index", "history", "risk", "region"], ...] = Field(
-        ("demographics", "index", "history", "risk"),
+        default=("demographics", "index", "history", "risk"),
         description="demographics, index, history, risk, region.",
     )
-    add: tuple[Name, ...] = Field((), description="More columns of the store.")
-    leave_out: tuple[Name, ...] = Field((), description="Columns of those groups to leave out.")
+    add: tuple[Name, ...] = Field(default=(), description="More columns of the store.")
+    leave_out: tuple[Name, ...] = Field(
+        default=(), description="Columns of those groups to leave out."
+    )
 
 
 class Matching(_Section):
     """How comparison people are found."""
 
     method: Literal["nearest", "radius"] = Field(
-        "nearest", description="radius takes everybody within the caliper."
+        default="nearest", description="radius takes everybody within the caliper."
     )
-    ratio: int = Field(5, ge=1, le=100, description="Comparison people for each treated person.")
-    replace: bool = Field(True, description="A comparison person may serve more than once.")
+    ratio: int = Field(
+        default=5, ge=1, le=100, description="Comparison people for each treated person."
+    )
+    replace: bool = Field(default=True, description="A comparison person may serve more than once.")
     caliper: str = Field(
-        "0.2 sd-logit",
+        default="0.2 sd-logit",
         description="Widest distance: a number and sd-logit, logit or probability; none for none.",
     )
-    fit: Literal["ml", "ridge", "firth"] = Field("ml", description="Fit of the propensity score.")
-    exact: tuple[Name, ...] = Field((), description="Columns that must be equal.")
-    seed: int = Field(0, ge=0, description="Decides ties; public.")
+    fit: Literal["ml", "ridge", "firth"] = Field(
+        default="ml", description="Fit of the propensity score."
+    )
+    exact: tuple[Name, ...] = Field(default=(), description="Columns that must be equal.")
+    seed: int = Field(default=0, ge=0, description="Decides ties; public.")
 
 
 class Region(_Section):
     """The analysis within regions."""
 
-    control: bool = Field(True, description="Add the match of people in the same region.")
-    column: Literal["probation_region", "police_force"] = Field("probation_region", description="")
+    control: bool = Field(default=True, description="Add the match of people in the same region.")
+    column: Literal["probation_region", "police_force"] = Field(
+        default="probation_region", description=""
+    )
 
 
 class Oasys(_Section):
     """The three runs with and without needs as assessed."""
 
-    trio: bool = Field(True, description="Run them where the store has assessments.")
+    trio: bool = Field(default=True, description="Run them where the store has assessments.")
 
 
 class SubAnalyses(_Section):
     """Parts of the cohort, declared before anything is known."""
 
     by: tuple[Name, ...] = Field(
-        ("sex", "completed"),
+        default=("sex", "completed"),
         description="Of " + ", ".join(SUBGROUPS) + ", or a further column of the submission.",
     )
-    fewest_people: int = Field(60, ge=30, description="Treated people that a part must have.")
-    most: int = Field(20, ge=0, le=500, description="Parts that are analysed at most.")
+    fewest_people: int = Field(
+        default=60, ge=30, description="Treated people that a part must have."
+    )
+    most: int = Field(default=20, ge=0, le=500, description="Parts that are analysed at most.")
 
 
 class Measures(_Section):
     """What is read off the outcomes: all eleven measures, always."""
 
     correction: tuple[Literal["holm", "benjamini_hochberg"], ...] = Field(
-        (), description="Columns of p-values corrected for the number of tests."
+        default=(), description="Columns of p-values corrected for the number of tests."
     )
 
 
 class GateLimits(_Section):
     """When outcomes may be opened."""
 
-    matched_treated: int = Field(30, ge=2, description="Fewest treated people with a match.")
-    matched_share: Share = Field(0.70, description="Smallest share of the treated with a match.")
+    matched_treated: int = Field(
+        default=30, ge=2, description="Fewest treated people with a match."
+    )
+    matched_share: Share = Field(
+        default=0.70, description="Smallest share of the treated with a match."
+    )
     largest_smd: Positive = Field(
-        0.10, description="Largest standardised mean difference of any covariate."
+        default=0.10, description="Largest standardised mean difference of any covariate."
     )
 
 
@@ -161,29 +182,34 @@ class SensitivityPlan(_Section):
     """How the result is put to the test."""
 
     calipers: tuple[Positive, ...] = Field(
-        (0.05, 0.1, 0.2, 0.5), description="Widths of other matches, in SD of the logit."
+        default=(0.05, 0.1, 0.2, 0.5), description="Widths of other matches, in SD of the logit."
     )
     ratios: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(
-        (1, 5, 10), description="Ratios of other matches."
+        default=(1, 5, 10), description="Ratios of other matches."
     )
-    orders: int = Field(20, ge=0, le=1000, description="Other orders of a match where it has one.")
+    orders: int = Field(
+        default=20, ge=0, le=1000, description="Other orders of a match where it has one."
+    )
     placebo: bool = Field(
-        True, description="Match anew without what tells the last year, and look at that year."
+        default=True,
+        description="Match anew without what tells the last year, and look at that year.",
     )
 
 
 class DisclosurePlan(_Section):
     """How people are protected in what is handed over."""
 
-    fewest_people: int = Field(30, ge=30, description="In a published group; not under 30.")
-    fewest_in_cell: int = Field(10, ge=10, description="On each side of a figure; not under 10.")
-    count_base: int = Field(5, ge=5, description="Counts are rounded to it; not under 5.")
+    fewest_people: int = Field(default=30, ge=30, description="In a published group; not under 30.")
+    fewest_in_cell: int = Field(
+        default=10, ge=10, description="On each side of a figure; not under 10."
+    )
+    count_base: int = Field(default=5, ge=5, description="Counts are rounded to it; not under 5.")
 
 
 class Plan(_Section):
     """A plan with all its sections; see :func:`read_plan`."""
 
-    format: Literal[1] = Field(1, description="Format of this file.")
+    format: Literal[1] = Field(default=1, description="Format of this file.")
     service: Service = Service()
     index: Index = Index()
     linkage: Linkage = Linkage()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,7 +208,12 @@ def _facts(
     rows = sum(count for part in store.manifest["partitions"] for _, count in part["years"])
     inputs.append(InputFacts("store", "store", store.manifest["extract_sha256"], None, rows, 0))
     named = "\0".join(
-        [plan.sha256, code_sha256(), store.manifest["code_sha256"], *(str(i.sha256) for i in inputs)]
+        [
+            plan.sha256,
+            code_sha256(),
+            store.manifest["code_sha256"],
+            *(str(i.sha256) for i in inputs),
+        ]
     )
     return RunFacts(
         plan.canonical(),
@@ -309,12 +315,12 @@ def _exact(
     main: dict[str, Any],
     analyses: list[dict[str, Any]],
     store: Store,
-    synthetic: bool,  # noqa: FBT001 - said by the caller of a study
+    synthetic: bool,
 ) -> dict[str, Any]:
     """Return the exact results of a study; the caveats are added when all the rest is there."""
     first = analyses[0]
     treated = cohort.choice.treated
-    years = sorted({day.year for day in treated["index_date"].to_pylist()})
+    years = Counter(day.year for day in treated["index_date"].to_pylist())
     content = study_content(treated, store.manifest, check.description)
     method = {**main["method"], "custody_spells": has_spells(store)}
     return {

@@ -57,25 +57,41 @@ class Measure:
 
 
 def _first(name: str, label: str) -> Measure:
-    return Measure(f"first_reoffence_{name}", label, 4, "share", "per_100_reoffenders", True)  # noqa: FBT003
+    return Measure(f"first_reoffence_{name}", label, 4, "share", "per_100_reoffenders", True)
 
 
 def _number(name: str, label: str) -> Measure:
-    return Measure(f"n_reoffences_{name}", label, 5, "count", "per_reoffender", True)  # noqa: FBT003
+    return Measure(f"n_reoffences_{name}", label, 5, "count", "per_reoffender", True)
 
 
 MEASURES = (
-    Measure("reoffended", "People who reoffended within a year", 1, "share", "per_100_people", False),  # noqa: FBT003, E501
-    Measure("n_reoffences", "Proven reoffences within a year", 2, "count", "per_person", False),  # noqa: FBT003, E501
-    Measure("days_to_first_reoffence", "Days to the first reoffence", 3, "days", "days", True),  # noqa: FBT003, E501
+    Measure(
+        "reoffended", "People who reoffended within a year", 1, "share", "per_100_people", False
+    ),
+    Measure("n_reoffences", "Proven reoffences within a year", 2, "count", "per_person", False),
+    Measure("days_to_first_reoffence", "Days to the first reoffence", 3, "days", "days", True),
     _first("indictable", "First reoffence for the Crown Court only"),
     _first("either_way", "First reoffence triable either way"),
     _first("summary", "First reoffence for magistrates only"),
     _number("indictable", "Reoffences for the Crown Court only"),
     _number("either_way", "Reoffences triable either way"),
     _number("summary", "Reoffences for magistrates only"),
-    Measure("custody_for_first_reoffence", "Custody for the first reoffence", 6, "share", "per_100_reoffenders", True),  # noqa: FBT003, E501
-    Measure("n_custodial_sentences", "Custodial sentences for reoffences", 7, "count", "per_reoffender", True),  # noqa: FBT003, E501
+    Measure(
+        "custody_for_first_reoffence",
+        "Custody for the first reoffence",
+        6,
+        "share",
+        "per_100_reoffenders",
+        True,
+    ),
+    Measure(
+        "n_custodial_sentences",
+        "Custodial sentences for reoffences",
+        7,
+        "count",
+        "per_reoffender",
+        True,
+    ),
 )
 RATE = MEASURES[0]
 
@@ -102,9 +118,11 @@ def open_outcomes(
 
 def values_of(column: pa.ChunkedArray) -> Floats:
     """Return a measure as numbers, NaN where it does not apply, float64, shape (n,)."""
-    numbers = column.cast(pa.float64()) if not pa.types.is_boolean(column.type) else column.cast(
-        pa.uint8()
-    ).cast(pa.float64())
+    numbers = (
+        column.cast(pa.float64())
+        if not pa.types.is_boolean(column.type)
+        else column.cast(pa.uint8()).cast(pa.float64())
+    )
     return to_numpy(numbers.fill_null(np.nan)).copy()
 
 

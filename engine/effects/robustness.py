@@ -161,7 +161,7 @@ def _placebo(pool: Pool, designed: Designed, options: MatchOptions) -> tuple[Pla
         return ()  # the covariates that are left make no model, so there is nothing to compare
     sample = matched_sample(other.rows, other.scoring, other.matched, other.options)
     near = find_neighbourhoods(sample)
-    if len(sample.focal) < 2 or not near.complete:  # noqa: PLR2004 - a variance needs two
+    if len(sample.focal) < 2 or not near.complete:
         return ()
     values = other.rows.identity.gather(sanction_in_last_year(pool, other.keep))
     return (assess_placebo(Outcome(PLACEBO, "binary"), values, sample, near),)

@@ -176,7 +176,7 @@ def in_known_regions(pool: Pool, column: str) -> NDArray[np.bool_]:
     values = pool.table[column]
     theirs = pc.unique(values.filter(pa.array(pool.treated))).drop_null()
     return to_numpy(
-        pc.fill_null(pc.is_in(_plain(values), value_set=_plain(theirs)), False).combine_chunks()  # noqa: FBT003
+        pc.fill_null(pc.is_in(_plain(values), value_set=_plain(theirs)), False).combine_chunks()
     )
 
 

@@ -23,6 +23,7 @@ from engine.release.rounding import (
     up,
 )
 from engine.release.sensitivity_words import (
+    NOTHING_TO_EXPLAIN,
     gamma_sentence,
     instability_sentence,
     left_out_sentence,
@@ -135,13 +136,17 @@ def release_results(exact: Results, policy: Policy) -> Released:
     rules = control.measure(first[0])["withheld"] if first else []
     results = {
         **{key: exact[key] for key in _AS_THEY_ARE},
+        "study": control.study(exact["study"]),
+        "method": {k: v for k, v in exact["method"].items() if k != "heaviest_share"},
         "headline": _headline(exact["headline"]),
         "analyses": [control.analysis(one) for one in exact["analyses"]],
         "attrition": control.attrition(exact["attrition"]),
         "unmatched": control.unmatched(exact["unmatched"]),
         "balance": control.balance(exact["balance"]),
         "overlap": control.overlap(exact["overlap"]),
-        "sensitivity": control.sensitivity(exact["sensitivity"], rules),
+        "sensitivity": control.sensitivity(
+            exact["sensitivity"], rules, clear=exact["headline"]["verdict"] in _SIGNIFICANT
+        ),
         "path": [control.path_point(one, rules) for one in exact["path"]],
         "trio": control.trio(exact["trio"]),
         "profile": control.profile(exact["profile"]),
@@ -156,12 +161,10 @@ def release_results(exact: Results, policy: Policy) -> Released:
 _AS_THEY_ARE = (
     "format",
     "kind",
-    "study",
     "limits",
     "tests",
     "service",
     "caveats",
-    "method",
     "plan",
     "plan_sha256",
     "provenance",
@@ -282,6 +285,19 @@ class _Control:
             found.append(CLASS)
         return found
 
+    def study(self, exact: Results) -> Results:
+        """Return the facts of a study; its first and last year have enough people beyond them."""
+        years = {int(year): n for year, n in exact["people_by_year"].items()}
+        found = {key: value for key, value in exact.items() if key != "people_by_year"}
+        for name, order in (("first_year", sorted(years)), ("last_year", sorted(years)[::-1])):
+            seen, found[name] = 0, None
+            for year in order:
+                seen += years[year]
+                if seen >= self.policy.fewest_in_cell:
+                    found[name] = year
+                    break
+        return found
+
     # --------------------------------------------------------------------------------- analyses
 
     def analysis(self, exact: Results) -> Results:
@@ -307,16 +323,10 @@ class _Control:
         matched = exact["treated_matched"]
         small = matched is None or matched < self.policy.fewest_people
         found: Results = {name: None if small else self.count(exact[name]) for name in _SIZES[:5]}
-        found["treated_matched_percent"] = (
-            None if small else _percent(matched / exact["treated"])
-        )
+        found["treated_matched_percent"] = None if small else _percent(matched / exact["treated"])
         for name, of in (("treated", "treated_matched"), ("comparison", "comparison_matched")):
             n = exact[f"reoffenders_{name}"]
-            hidden = (
-                small
-                or n is None
-                or min(n, exact[of] - n) < self.policy.fewest_in_cell
-            )
+            hidden = small or n is None or min(n, exact[of] - n) < self.policy.fewest_in_cell
             found[f"reoffenders_{name}"] = None if hidden else self.count(n)
         return {**found, "withheld": [GROUP] if small else []}
 
@@ -390,7 +400,7 @@ class _Control:
             "spans_zero": _spans_zero(low, high),
         }
         parts = (found["treated"], found["comparison"], found["difference"])
-        found["parts_add"] = None if None in parts else abs(parts[0] - parts[1] - parts[2]) < 1e-9  # noqa: PLR2004
+        found["parts_add"] = None if None in parts else abs(parts[0] - parts[1] - parts[2]) < 1e-9
         if exact["measure"] in _PER_100:
             found["per_100"] = _per_100(found, exact["unit"])
         welch, adjusted = exact["moj_compatible"], exact["adjusted"]
@@ -402,7 +412,7 @@ class _Control:
                 **scale.interval(welch["ci_low"], welch["ci_high"]),
                 **_p_values(p),
                 "significant": exact["enough_expected"] and exact["enough_reoffenders"]
-                and p is not None and p <= 0.05,  # noqa: PLR2004
+                and p is not None and p <= 0.05,
                 "spans_zero": _spans_zero(welch["ci_low"], welch["ci_high"]),
             }  # fmt: skip
         found["adjusted"] = None
@@ -500,6 +510,7 @@ class _Control:
         return {
             "code": exact["code"],
             "label": exact["label"],
+            "left": exact["left"],
             "lost": lost,
             "lost_percent": None if lost is None else _percent(share),
             "lost_text": None
@@ -507,7 +518,7 @@ class _Control:
             else "0%"
             if exact["lost"] == 0
             else "<1%"
-            if share < 0.01  # noqa: PLR2004
+            if share < 0.01
             else f"{_percent(share)}%",
             "remaining": self.cell(exact["remaining"]),
             "merged": exact["merged"],
@@ -550,8 +561,7 @@ class _Control:
                     "smd": _plain(one["smd"], 0.1),
                 }
                 for one in exact["rows"]
-                if one["unit"] != "percent"
-                or self.safe_share(one["unmatched"], exact["n"])
+                if one["unit"] != "percent" or self.safe_share(one["unmatched"], exact["n"])
             ],
         }
 
@@ -585,8 +595,12 @@ class _Control:
                 **summary,
                 **{
                     key: _plain(summary[key], 0.01)
-                    for key in ("largest_smd_before", "largest_smd_after", "auc_before",
-                                "auc_after")  # fmt: skip
+                    for key in (
+                        "largest_smd_before",
+                        "largest_smd_after",
+                        "auc_before",
+                        "auc_after",
+                    )  # fmt: skip
                 },
             },
             "rows": [self.balance_row(row) for row in rows],
@@ -630,7 +644,7 @@ class _Control:
             sums[-1] = [a + b for a, b in zip(sums[-1], held, strict=True)]
             bounds[-1] = len(exact["treated"])
         edges = [exact["edges"][i] for i in bounds]
-        if len(sums) > 2:  # noqa: PLR2004 - the ends of the range belong to single people
+        if len(sums) > 2:
             edges[0] = edges[1] - (edges[2] - edges[1])
             edges[-1] = edges[-2] + (edges[-2] - edges[-3])
         else:
@@ -651,10 +665,13 @@ class _Control:
 
     # ------------------------------------------------------------------------------ sensitivity
 
-    def sensitivity(self, exact: Results | None, rules: list[str]) -> Results | None:
+    def sensitivity(
+        self, exact: Results | None, rules: list[str], *, clear: bool
+    ) -> Results | None:
         """Return the sensitivity of the main result, with sentences from rounded figures.
 
-        Where the result itself is withheld nothing is said of it.
+        Where the result itself is withheld nothing is said of it, and where it is not clear there
+        is nothing that a hidden factor would have to explain away.
         """
         if exact is None:
             return None
@@ -688,12 +705,12 @@ class _Control:
                     "times": _plain(one["times"], 0.1),
                     "strength": _plain(one["strength"], 0.1),
                 }
-                for one in left_out["rows"]
+                for one in (left_out["rows"] if clear else [])
             ]
             found["left_out"] = {
                 "rows": rows,
                 "covariates_in_all": left_out["covariates_in_all"],
-                "sentence": left_out_sentence(rows),
+                "sentence": left_out_sentence(rows) if clear else NOTHING_TO_EXPLAIN,
             }
         found["placebos"] = []
         for one in exact["placebos"]:
@@ -778,6 +795,11 @@ class _Control:
                 found["p10"], found["p90"] = _digits(exact["p10"]), _digits(exact["p90"])
             return {**found, "withheld": [] if beyond else [EXTREMES]}
         least = self.policy.fewest_in_cell
+        unknown = sum(one["n"] for one in exact["levels"] if one["level"] == "(missing)")
+        if 0 < unknown < least:  # the shares are then of those whose level is known
+            n -= unknown
+            exact = {**exact, "levels": [one for one in exact["levels"]
+                                         if one["level"] != "(missing)"]}  # fmt: skip
         shown = [one for one in exact["levels"] if one["n"] >= least]
         rest = n - sum(one["n"] for one in shown)
         if 0 < rest < least and shown:
@@ -787,13 +809,13 @@ class _Control:
             return {**found, "withheld": [CLASS]}
         levels = [{"label": one["label"], "n": one["n"]} for one in shown]
         levels += [{"label": "others", "n": rest}] if rest else []
-        if len(levels) < 2:  # noqa: PLR2004
+        if len(levels) < 2:
             return {**found, "withheld": [CLASS]}
         found["levels"] = [
             {"label": one["label"], "percent": _percent(one["n"] / n), "withheld": []}
             for one in levels
         ]
-        found["sums_to_100"] = sum(one["percent"] for one in found["levels"]) == 100  # noqa: PLR2004
+        found["sums_to_100"] = sum(one["percent"] for one in found["levels"]) == 100
         return found
 
     def linkage(self, exact: Results) -> Results:

@@ -56,7 +56,7 @@ def round_p(p: float, alpha: float = 0.05) -> float:
 
 def p_text(p: float) -> str:
     """Return a p-value that :func:`round_p` has rounded as it is printed."""
-    return "<0.01" if p < 0.005 else f"{p:.2f}"  # noqa: PLR2004 - half of the last decimal
+    return "<0.01" if p < 0.005 else f"{p:.2f}"
 
 
 def _tidy(value: float, step: float) -> float:

@@ -4,6 +4,11 @@ from typing import Any
 
 Results = dict[str, Any]
 
+NOTHING_TO_EXPLAIN = (
+    "The numbers cannot tell yet, so there is nothing that a hidden factor would have to explain "
+    "away. Nor could one that hides an effect be ruled out."
+)
+
 
 def per_100(difference: float) -> str:
     """Return a difference of rates in words.
@@ -21,7 +26,9 @@ def per_100(difference: float) -> str:
 def gamma_sentence(gamma: Results) -> Results:
     """Return sentence and note on Rosenbaum's Gamma."""
     value = gamma["gamma"]
-    note = "" if gamma["exact"] else "Comparison people may serve several sets, so it is approximate."
+    note = (
+        "" if gamma["exact"] else "Comparison people may serve several sets, so it is approximate."
+    )
     if value is None:
         return {"sentence": "", "note": note}
     if value <= 1.0:

@@ -38,9 +38,7 @@ def study_caveats(exact: dict[str, Any]) -> list[str]:
         "few_reoffenders": verdict == "too_few_reoffenders",
         "fragile_to_unobserved": verdict in {"fewer", "more"}
         and any(row["inconclusive"] for row in strongest),
-        "placebo_failed": any(
-            not one["passed"] for one in (sensitivity or {}).get("placebos", ())
-        ),
+        "placebo_failed": any(not one["passed"] for one in (sensitivity or {}).get("placebos", ())),
         "trio_disagrees": trio is not None and trio["agrees"] is False,
         "many_lost": attrition["analysed"] < _HALF * attrition["submitted"],
         "linkage_uncertain": false is not None and false > _MANY_FALSE * max(linkage["linked"], 1),

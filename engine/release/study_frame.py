@@ -16,7 +16,7 @@ from engine.effects.verdicts import ALPHA
 from engine.matching.balance import CLOSE, FAIR
 from engine.matching.store_columns import GROUPS
 from engine.plan import Plan
-from engine.release.study_words import method_label
+from engine.release.study_words import group_label, method_label
 from engine.store.reading import Store
 from engine.store.rules import FOLLOW_UP_MONTHS, PROOF_MONTHS
 from engine.submission.check import Check
@@ -29,7 +29,7 @@ Results = dict[str, Any]
 
 
 def study_facts(
-    plan: Plan, description: Description | None, store: Store, years: Sequence[int]
+    plan: Plan, description: Description | None, store: Store, years: Mapping[int, int]
 ) -> Results:
     """Return name, period and follow-up of a study.
 
@@ -39,8 +39,8 @@ def study_facts(
         Its words go before those of the submission.
     description : Description or None
     store : Store
-    years : sequence of int
-        Years of the index dates, ascending.
+    years : mapping of int to int
+        Treated people by the year of their index date.
     """
     answers = {} if description is None else description.answers
     own = plan.service
@@ -48,8 +48,7 @@ def study_facts(
         "organisation": own.organisation or answers.get("organisation"),
         "service": own.service or answers.get("service"),
         "period": own.period or answers.get("period"),
-        "first_year": years[0] if years else None,
-        "last_year": years[-1] if years else None,
+        "people_by_year": {str(year): years[year] for year in sorted(years)},
         "extract_date": store.extract_date.isoformat(),
         "follow_up_months": FOLLOW_UP_MONTHS,
         "waiting_months": PROOF_MONTHS - FOLLOW_UP_MONTHS,
@@ -124,7 +123,7 @@ def balance_of(first: Results, main: Results) -> Results:
             "auc_before": main["auc_before"],
             "auc_after": main["auc_after"],
         },
-        "many": sorted({name for name in names if names.count(name) > 2}),  # noqa: PLR2004
+        "many": sorted({name for name in names if names.count(name) > 2}),
         "rows": rows,
     }
 
@@ -135,7 +134,7 @@ def path_of(points: Sequence[Results], plan: Plan, caliper: float | None) -> lis
         {
             **point,
             "is_main": caliper is not None
-            and abs(point["caliper"] - caliper) < 1e-9  # noqa: PLR2004
+            and abs(point["caliper"] - caliper) < 1e-9
             and point["ratio"] == plan.matching.ratio,
         }
         for point in points
@@ -181,9 +180,7 @@ def linkage_results(links: pa.Table, report: Results, check: Check) -> Results:
     linked = status.count("linked")
     methods: dict[str, int] = {}
     if "method" in links.column_names:
-        for how, found in zip(
-            links["method"].cast(pa.utf8()).to_pylist(), status, strict=True
-        ):
+        for how, found in zip(links["method"].cast(pa.utf8()).to_pylist(), status, strict=True):
             if found == "linked" and how is not None:
                 methods[how] = methods.get(how, 0) + 1
     return {
@@ -197,7 +194,7 @@ def linkage_results(links: pa.Table, report: Results, check: Check) -> Results:
             {
                 "group": one["column"],
                 "level": one["level"],
-                "label": one["level"],
+                "label": group_label(one["column"], one["level"]),
                 "rows": one["rows"],
                 "linked": one["linked"],
             }

@@ -25,6 +25,7 @@ from engine.matching.pool import Pool
 from engine.matching.store_columns import BY_NAME, GROUP_OF, group_of, label_of, level_label
 from engine.matching.unmatched import profile_unmatched
 from engine.release.plain import number, p_value
+from engine.release.study_words import STAGES as LOST
 
 PROFILE = (
     "sex",
@@ -320,7 +321,8 @@ def attrition_results(account: Attrition) -> dict[str, Any]:
         stages.append(
             {
                 "code": code,
-                "label": label,
+                "label": LOST[code],
+                "left": label,
                 "lost": lost,
                 "remaining": remaining,
                 "reasons": [
@@ -369,7 +371,9 @@ def _section(name: str, values: pa.ChunkedArray) -> dict[str, Any]:
             level = "(missing)" if value is None else str(value)
             counts[level] = counts.get(level, 0) + 1
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        levels = [{"label": level_label(name, level), "n": n} for level, n in ordered]
+        levels = [
+            {"level": level, "label": level_label(name, level), "n": n} for level, n in ordered
+        ]
         return {"name": name, "label": column.label, "kind": "shares", "levels": levels}
     known = np.sort(to_numpy(values.drop_null().combine_chunks()).astype(np.float64))
     mean, low, high = (

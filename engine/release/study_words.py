@@ -20,11 +20,20 @@ METHODS = {
     "prison_number": "Prison number with name or birth date",
     "cro_number": "Criminal record number with name or birth date",
     "crn": "Probation number with name or birth date",
-    "exact": "Same name and birth date",
-    "nickname": "Short form of the name and birth date",
-    "model": "Probabilistic, by weights",
-    "review": "Reviewed by a person",
+    "exact_name": "Same name and birth date",
+    "short_name": "Short form of the name and birth date",
+    "weight": "Probabilistic, by weights",
+    "reviewed": "Decided by a reviewer",
 }
+STAGES = {
+    "submission": "Rows that could not be used",
+    "linkage": "Not found in the national records",
+    "sentence": "No sentence that fits the dates of the service",
+    "eligibility": "Not part of the analysis by its rules",
+    "assessment": "No assessment near the start of the year",
+    "matching": "Nobody alike enough to compare with",
+}
+"""Who is lost at each stage of the attrition."""
 
 
 def sub_label(dimension: str, level: str) -> str:
@@ -39,6 +48,11 @@ def sub_label(dimension: str, level: str) -> str:
         return _SUBS[dimension, level]
     head = _DIMENSIONS.get(dimension, dimension.replace("_", " ").capitalize())
     return f"{head} {level}" if dimension in {"age", "index_type"} else f"{head}: {level}"
+
+
+def group_label(group: str, level: str) -> str:
+    """Return a group of people whose linked share is told."""
+    return sub_label(group, level) if group in {"sex", "age", *_DIMENSIONS} else level
 
 
 def method_label(method: str) -> str:
