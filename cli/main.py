@@ -13,6 +13,7 @@ import typer
 from cli.bootstrap import bootstrap, collect
 from cli.check import check
 from cli.check_extract import check_extract
+from cli.link import link
 from cli.match import match
 from cli.plan import plan
 from cli.power import power
@@ -34,6 +35,7 @@ app.command()(template)
 app.command()(check)
 app.command()(plan)
 app.command(name="run")(run_study)
+app.command()(link)
 app.command()(match)
 app.command()(power)
 app.command()(bootstrap)

@@ -12,8 +12,9 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pyarrow as pa
 
@@ -22,6 +23,8 @@ from engine.cohort.choose import Choice, choose_index
 from engine.cohort.reasons import UNRESOLVED
 from engine.cohort.rules import IndexRules, h_cannot_be_seen
 from engine.errors import InputError
+from engine.linkage.link import Linkage, link_people
+from engine.linkage.review import Decision, decisions_csv, read_review, write_review
 from engine.release.files import stage_bytes, stage_csv, stage_json, stage_parquet
 from engine.release.folder import FORMAT, MANIFEST, check_folder, work_folder
 from engine.release.manifest import InputFacts, RunFacts
@@ -40,6 +43,7 @@ LINK_OUTPUTS = frozenset(
         "attrition.csv",
         "attrition-groups.csv",
         "review.xlsx",
+        "decisions.csv",
         "problems.xlsx",
         "for-sender.csv",
         MANIFEST,
@@ -47,36 +51,13 @@ LINK_OUTPUTS = frozenset(
 )
 """Names that a run of ``link`` may write."""
 
+MEMORY = 2 << 30
+"""Bytes for the database."""
+
 Progress = Callable[[str, float], None]
 
-
-class Found(Protocol):
-    """Who was found in the national records, row by row of the usable people."""
-
-    @property
-    def links(self) -> pa.Table:
-        """``row``, ``person_id``, ``status``, ``method``, ``probability`` and ``reason``."""
-
-    @property
-    def report(self) -> Any:
-        """Counts and tables on the quality of the linkage; no person."""
-
-
-class Linker(Protocol):
-    """What looks for people in the national records."""
-
-    def __call__(
-        self,
-        people: pa.Table,
-        store: Store,
-        *,
-        preset: str,
-        decisions: Path | None,
-        threads: int | None,
-        work: Path,
-        progress: Progress | None,
-    ) -> Found:
-        """Return who was found."""
+Linker = Callable[..., Linkage]
+"""What looks for people: :func:`engine.linkage.link.link_people`, or what has its form."""
 
 
 @dataclass(frozen=True)
@@ -87,14 +68,16 @@ class LinkedCohort:
     ----------
     check : Check
     found : Linkage
-        See :func:`engine.linkage.link.link_people`.
+    decisions : tuple of Decision
+        Those of a reviewer that were taken over.
     choice : Choice
     account : Attrition
     rules : IndexRules
     """
 
     check: Check
-    found: Found
+    found: Linkage
+    decisions: tuple[Decision, ...]
     choice: Choice
     account: Attrition
     rules: IndexRules
@@ -139,11 +122,12 @@ def link_cohort(
     store: Store,
     *,
     work: Path,
-    linker: Linker,
     rules: IndexRules | None = None,
     preset: str = "standard",
     decisions: Path | None = None,
     threads: int | None = None,
+    memory_bytes: int = MEMORY,
+    linker: Linker = link_people,
     progress: Progress | None = None,
 ) -> LinkedCohort:
     """Find the people of a submission, choose their index disposals and account for everybody.
@@ -155,15 +139,17 @@ def link_cohort(
     store : Store
     work : Path
         A private folder for temporary files.
-    linker : callable
-        :func:`engine.linkage.link.link_people`, or what has its form.
     rules : IndexRules, optional
-    preset : str
+    preset : {"standard", "strict", "broad"}
         How sure a link has to be.
     decisions : Path, optional
-        A reviewed spreadsheet of the review band.
+        A filled workbook of the review band. The people are looked for once without it, because
+        decisions count only for what the reviewer saw.
     threads : int, optional
         The result does not depend on it.
+    memory_bytes : int
+        Memory for the database.
+    linker : callable
     progress : callable, optional
         Takes the name of a stage and the share of it that is done.
 
@@ -172,20 +158,26 @@ def link_cohort(
     LinkedCohort
     """
     rules = rules or IndexRules()
-    found = linker(
+    look = partial(
+        linker,
         check.table,
         store,
         preset=preset,
-        decisions=decisions,
         threads=threads,
+        memory_bytes=memory_bytes,
         work=work,
         progress=progress,
     )
+    found = look()
+    decided: tuple[Decision, ...] = ()
+    if decisions is not None:
+        decided = tuple(read_review(decisions, found.band))
+        found = look(decisions=decided)
     if progress is not None:
         progress("sentences", 0.0)
     choice = choose_index(check.table, found.links, store, rules)
     account = attrition(check, found.links, choice.losses)
-    return LinkedCohort(check, found, choice, account, rules)
+    return LinkedCohort(check, found, decided, choice, account, rules)
 
 
 def link(
@@ -193,7 +185,6 @@ def link(
     store: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    linker: Linker,
     rules: IndexRules | None = None,
     preset: str = "standard",
     decisions: Path | None = None,
@@ -201,6 +192,8 @@ def link(
     order: Order | None = None,
     today: dt.date | None = None,
     threads: int | None = None,
+    memory_bytes: int = MEMORY,
+    linker: Linker = link_people,
     progress: Progress | None = None,
 ) -> LinkedCohort:
     """Link a submission to a store and write everything into a private folder.
@@ -232,11 +225,9 @@ def link(
     """
     started, began = dt.datetime.now(dt.UTC), time.perf_counter()
     file = Path(submission)
-    check_folder(out, LINK_OUTPUTS)
-    opened = open_store(store)
     if progress is not None:
         progress("check", 0.0)
-    check = checked(file, opened, description=description, order=order, today=today)
+    check, opened = plan_link(file, store, out, description=description, order=order, today=today)
     inputs = _inputs(file, check, opened)
     with output_folder(Path(out), LINK_OUTPUTS) as held:
         with work_folder(held.path) as work:
@@ -244,16 +235,17 @@ def link(
                 check,
                 opened,
                 work=work,
-                linker=linker,
                 rules=rules,
                 preset=preset,
                 decisions=decisions,
                 threads=threads,
+                memory_bytes=memory_bytes,
+                linker=linker,
                 progress=progress,
             )
-        if progress is not None:
-            progress("write", 0.0)
-        _stage(held, cohort)
+            if progress is not None:
+                progress("write", 0.0)
+            _stage(held, cohort, work)
         facts = RunFacts(
             {
                 "preset": preset,
@@ -269,6 +261,25 @@ def link(
         )
         publish_output(held, "link", facts, LINK_OUTPUTS)
     return cohort
+
+
+def plan_link(
+    submission: str | os.PathLike[str],
+    store: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    description: Path | None = None,
+    order: Order | None = None,
+    today: dt.date | None = None,
+) -> tuple[Check, Store]:
+    """Return what a run of :func:`link` starts from, and refuse what it would refuse at once.
+
+    Nothing is written.
+    """
+    check_folder(out, LINK_OUTPUTS)
+    opened = open_store(store)
+    check = checked(Path(submission), opened, description=description, order=order, today=today)
+    return check, opened
 
 
 def results_of(cohort: LinkedCohort) -> dict[str, Any]:
@@ -299,9 +310,16 @@ def unresolved(cohort: LinkedCohort) -> int:
     return cohort.account.rows["reason"].to_pylist().count(UNRESOLVED)
 
 
-def _stage(held: HeldFolder, cohort: LinkedCohort) -> None:
+def _stage(held: HeldFolder, cohort: LinkedCohort, work: Path) -> None:
     """Stage every file of the output."""
     folder = held.path
+    if cohort.found.band.num_rows:
+        write_review(cohort.found.band, work / "review.xlsx")
+        review = (work / "review.xlsx").read_bytes()
+        held.staged.append(stage_bytes(folder, "review.xlsx", review))
+    if cohort.decisions:
+        text = decisions_csv(cohort.decisions)
+        held.staged.append(stage_bytes(folder, "decisions.csv", text.encode()))
     held.staged.extend(
         (
             stage_json(folder, "results.json", results_of(cohort)),

@@ -20,6 +20,7 @@ from engine.cohort.reasons import (
     NOT_TOLD,
     OUTSIDE_WINDOW,
     REASONS,
+    REPEAT,
     STAGE_OF,
     STAGES,
     UNRESOLVED,
@@ -55,6 +56,7 @@ REASON_OF_RULE = {
 }
 """The reason that each rule of the check which keeps a row aside stands for."""
 
+_UNLINKED = {"unresolved": UNRESOLVED, "not_linked": NOT_FOUND}
 _PLACE = {reason.code: place for place, reason in enumerate(REASONS)}
 _STAGES = tuple(STAGES)
 
@@ -94,7 +96,7 @@ def attrition(check: Check, links: pa.Table, losses: pa.Table) -> Attrition:
     check : Check
         Not rejected.
     links : pyarrow.Table
-        ``row`` and ``status`` (linked, unresolved, not_linked) of every usable row.
+        ``row``, ``status`` (linked, unresolved, not_linked) and ``reason`` of every usable row.
     losses : pyarrow.Table
         ``row`` and ``reason`` of linked rows, see :class:`engine.cohort.choose.Choice`.
 
@@ -113,11 +115,11 @@ def attrition(check: Check, links: pa.Table, losses: pa.Table) -> Attrition:
     reasons = own_reasons(check)
     if len(reasons) + check.usable != listing.num_rows:
         raise DisagreementError("usable rows and rows kept aside do not add up to those sent")
-    unlinked = {"unresolved": UNRESOLVED, "not_linked": NOT_FOUND}
-    status = links["status"].cast(pa.utf8()).to_pylist()
-    for row, how in zip(links["row"].to_pylist(), status, strict=True):
+    status, why = (links[name].cast(pa.utf8()).to_pylist() for name in ("status", "reason"))
+    for row, how, reason in zip(links["row"].to_pylist(), status, why, strict=True):
         if how != "linked":
-            _lose(reasons, row, unlinked[how])
+            twice = reason == "same_person_twice"
+            _lose(reasons, row, REPEAT if twice else _UNLINKED[how])
     for row, code in zip(losses["row"].to_pylist(), losses["reason"].to_pylist(), strict=True):
         _lose(reasons, row, code)
     if not reasons.keys() <= set(listing["row"].to_pylist()):

@@ -146,15 +146,25 @@ def check(tmp_path, sandbox):
     return checked(tmp_path, text(rows), sandbox)
 
 
-def links(check, status):
-    n = check.usable
+def links(check, *unlinked):
+    """Links of the usable rows: status and reason of the first ones, all others linked."""
+    pairs = [*unlinked, *[("linked", None)] * (check.usable - len(unlinked))]
     return pa.table(
-        {"row": check.table["row"], "status": pa.array([status(i) for i in range(n)], pa.utf8())}
+        {
+            "row": check.table["row"],
+            "status": pa.array([status for status, _ in pairs], pa.utf8()),
+            "reason": pa.array([reason for _, reason in pairs], pa.utf8()),
+        }
     )
 
 
 def test_a_submission_adds_up(check):
-    how = links(check, lambda i: ("unresolved", "not_linked", "linked")[min(i, 2)])
+    how = links(
+        check,
+        ("unresolved", "close_rival"),
+        ("not_linked", "not_found"),
+        ("not_linked", "same_person_twice"),
+    )
     usable = check.table["row"].to_pylist()
     losses = pa.table({"row": usable[-2:], "reason": ["no_sentence", "repeat_participation"]})
     account = attrition(check, how, losses)
@@ -168,7 +178,7 @@ def test_a_submission_adds_up(check):
         "unresolved": 1,
         "not_found": 1,
         "no_sentence": 1,
-        "repeat_participation": 1,
+        "repeat_participation": 2,
     }
     groups = steps_by_group(account)
     north = groups.filter(pc.equal(groups["level"], "North"))
@@ -176,7 +186,7 @@ def test_a_submission_adds_up(check):
 
 
 def test_a_row_cannot_be_lost_twice(check):
-    how = links(check, lambda i: "not_linked" if i == 0 else "linked")
+    how = links(check, ("not_linked", "not_found"))
     losses = pa.table({"row": check.table["row"][:1], "reason": ["no_sentence"]})
 
     with pytest.raises(DisagreementError, match="twice"):

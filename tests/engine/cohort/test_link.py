@@ -17,12 +17,13 @@ import pytest
 from engine.errors import CannotCreateError, InputError
 from engine.link import LINK_OUTPUTS, link
 from engine.store.prepare import prepare
-from tests.engine.cohort.support import links_of, truth_linker, truth_of
+from tests.engine.cohort.support import linkage_of, truth_linker, truth_of
 from tests.engine.records.conftest import read
 from tests.engine.store.nation import write_extract
 
 ROOT = Path(__file__).resolve().parents[3]
 NAME = "small-none-need"
+DOUBT = {"review.xlsx", "decisions.csv"}
 
 
 def submission(nation, name=NAME):
@@ -57,7 +58,7 @@ def output(truth_nation, linker, tmp_path_factory):
 
 
 def test_the_folder_and_everything_in_it_is_private(output):
-    assert {path.name for path in output.out.iterdir()} == LINK_OUTPUTS - {"review.xlsx"}
+    assert {path.name for path in output.out.iterdir()} == LINK_OUTPUTS - DOUBT
     assert stat.S_IMODE(output.out.stat().st_mode) == 0o700
     assert modes(output.out) == {0o600}
     assert {stage for stage, _ in output.seen} == {"check", "sentences", "write"}
@@ -84,7 +85,7 @@ def test_the_same_submission_gives_the_same_files(output, truth_nation, linker, 
     for _ in range(2):  # the second run replaces an earlier output
         link(submission(truth_nation), truth_nation.store.folder, again, linker=linker, threads=1)
 
-    for name in LINK_OUTPUTS - {"manifest.json", "review.xlsx"}:
+    for name in LINK_OUTPUTS - DOUBT - {"manifest.json"}:
         assert (again / name).read_bytes() == (output.out / name).read_bytes(), name
 
 
@@ -176,7 +177,7 @@ def test_the_sender_cannot_tell_one_store_from_another(output, truth_nation, oth
     def linker(people, store, **_):
         persons = [truth[row]["person_id"] for row in people["row_id"].to_pylist()]
         found = [None if person in gone else person for person in persons]
-        return SimpleNamespace(links=links_of(people, found), report={})
+        return linkage_of(people, found)
 
     cohort = link(submission(truth_nation), store, tmp_path / "out", linker=linker)
 
