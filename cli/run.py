@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from cli.boundary import guarded
-from cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from engine.study import Study
@@ -18,80 +17,126 @@ if TYPE_CHECKING:
 def run(
     *,
     submission: Annotated[
-        Path, typer.Option(help="The sender's file: xlsx, ods, csv or Parquet.", show_default=False)
+        Path, typer.Option(metavar="FILE", help="The sender's file.", show_default=False)
     ],
     store: Annotated[
-        Path, typer.Option(help="A prepared store.", metavar="DIR", show_default=False)
+        Path, typer.Option(metavar="DIR", help="A prepared store.", show_default=False)
     ],
     out: Annotated[
         Path,
         typer.Option(
-            help="Folder for the study; absent, empty or an earlier study.",
-            metavar="DIR",
-            show_default=False,
+            "--out", "-o", metavar="DIR", help="Folder of the study to write.", show_default=False
         ),
     ],
     plan: Annotated[
-        Path | None, typer.Option(help="The plan, see 'justicelab plan'.", metavar="TOML")
+        Path | None,
+        typer.Option(
+            metavar="TOML", help="What is asked, see 'justicelab plan'.", show_default="defaults"
+        ),
+    ] = None,
+    decisions: Annotated[
+        Path | None,
+        typer.Option(metavar="XLSX", help="The filled review.xlsx of an earlier run."),
     ] = None,
     description: Annotated[
         Path | None,
-        typer.Option(help="A workbook with the filled sheet 'Description', if there is none."),
+        typer.Option(help="A workbook with the filled sheet 'Description', if FILE has none."),
     ] = None,
     date_order: Annotated[
         Literal["day", "month"] | None,
         typer.Option(help="What comes first in dates such as 03/04/2020, if not the day."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads; results do not depend on them.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Threads to use; the result does not depend on it.",
+            show_default="all cores",
+        ),
     ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Memory for the database, such as 4G.",
+            show_default="a third of the machine's, at most 4G",
+        ),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the released results as JSON instead.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No messages.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check plan, file and store only; write nothing.")
+    ] = False,
 ) -> None:
     """Run a study: link, match, judge the match, and only then look at reoffending.
 
-    DIR/private holds exact results and stays where it is; DIR/release holds what may be handed
-    over. A run that broke off goes on where it was when the same command is given again.
+    DIR/private holds exact results and people and stays where it is; DIR/release holds what may be
+    handed over. A run that broke off goes on where it was when the same command is given again.
+
+    Example: justicelab run --submission people.xlsx --store store --out study
     """
-    from engine import study
+    from cli.progress import progress_bar
+    from engine.records.database import memory_from
 
-    if threads is not None:
-        import numba
+    size = memory_from(memory)
+    if dry_run:
+        from engine.study import plan_run
 
-        numba.set_num_threads(min(threads, numba.config.NUMBA_NUM_THREADS))
-    with progress_bar(quiet=quiet) as report:
-        found = study.run(
+        asked, check, opened = plan_run(
+            submission, store, out, plan=plan, description=description, order=date_order
+        )
+        facts = (
+            ("verdict", check.verdict),
+            ("rows", f"{check.rows:,}"),
+            ("usable", f"{check.usable:,}"),
+            ("store of", opened.extract_date.isoformat()),
+            ("last index date", opened.last_index_date.isoformat()),
+            ("plan", asked.sha256),
+        )
+        typer.echo("".join(f"{name:<18}{value}\n" for name, value in facts), nl=False)
+        return
+    with progress_bar(quiet=quiet) as progress:
+        from engine.study import Linking
+        from engine.study import run as run_study
+        from engine.warm_up import set_threads
+
+        if threads is not None:
+            set_threads(threads)
+        study = run_study(
             submission,
             store,
             out,
             plan=plan,
             description=description,
             order=date_order,
-            progress=report,
+            linking=Linking(decisions, size),
+            progress=progress,
         )
     if as_json:
-        import json
+        from engine.release.encoding import json_bytes
 
-        typer.echo(json.dumps(found.released.results))
+        typer.echo(json_bytes(study.released.results).decode(), nl=False)
     else:
-        typer.echo("\n".join(_lines(found)))
+        typer.echo(as_text(study), nl=False)
     if not quiet:
-        typer.echo(f"The release pack is in {out / 'release'}.", err=True)
+        typer.echo(f"What may be handed over is in {out / 'release'}.", err=True)
 
 
-def _lines(found: Study) -> list[str]:
-    """Return the verdict of each analysis, rounded as in the release pack."""
-    results = found.released.results
-    lines = [f"Verdict    {results['headline']['verdict'].replace('_', ' ')}"]
+def as_text(study: Study) -> str:
+    """Return the verdict of each analysis, rounded as in the release folder."""
+    results = study.released.results
+    lines = [f"{'people':>8}  {results['headline']['verdict'].replace('_', ' ')}"]
     for one in results["analyses"]:
-        counts = one["counts"]
-        people = f"{counts['treated_matched']:,}" if counts["treated_matched"] else "-"
-        text = f"{one['label']}: {(one['verdict'] or one['why_not']).replace('_', ' ')}"
+        people = one["counts"]["treated_matched"]
+        told = (one["verdict"] or one["why_not"]).replace("_", " ")
         rate = one["measures"][0] if one["measures"] else None
         if rate is not None and not rate["withheld"]:
-            text += (
-                f", {rate['treated']} against {rate['comparison']} in every 100 "
-                f"({rate['ci_low']} to {rate['ci_high']})"
+            told += (
+                f", {rate['treated']} against {rate['comparison']} in every 100, "
+                f"difference {rate['ci_low']} to {rate['ci_high']}"
             )
-        lines.append(f"{people:>10} {text}")
-    return lines
+        lines.append(f"{'-' if people is None else format(people, ','):>8}  {one['label']}: {told}")
+    return "\n".join(lines) + "\n"

@@ -43,9 +43,7 @@ class Service(_Section):
     organisation: str = Field(default="", description="Empty: as the submission says.")
     service: str = Field(default="", description="Empty: as the submission says.")
     period: str = Field(default="", description="Empty: as the submission says.")
-    comment: str = Field(
-        default="", description="What the organisation says of the result, if anything."
-    )
+    comment: str = Field(default="", description="What the organisation says of the result.")
 
 
 class Index(_Section):
@@ -125,7 +123,7 @@ class Matching(_Section):
         default="ml", description="Fit of the propensity score."
     )
     exact: tuple[Name, ...] = Field(default=(), description="Columns that must be equal.")
-    seed: int = Field(default=0, ge=0, description="Decides ties; public.")
+    seed: int = Field(default=0, ge=0, lt=1 << 128, description="Decides ties; public.")
 
 
 class Region(_Section):
@@ -365,7 +363,7 @@ def _check_together(plan: Plan, name: str) -> None:
 
 
 def _tuples(value: Any) -> Any:
-    """Return lists as tuples, which strict models ask for, and whole numbers of TOML as they are."""
+    """Return lists as tuples, which strict models ask for."""
     if isinstance(value, dict):
         return {key: _tuples(one) for key, one in value.items()}
     if isinstance(value, list):
@@ -402,8 +400,13 @@ def _refusal(error: ValidationError, name: str) -> InputError:
             rule=f"it is one of {', '.join(known)}",
             repair=f"Did you mean {' or '.join(repr(one) for one in near)}?" if near else "",
         )
-    limits = {"greater_than_equal": "ge", "less_than_equal": "le", "greater_than": "gt"}
-    words = {"ge": "at least", "le": "at most", "gt": "more than"}
+    limits = {
+        "greater_than_equal": "ge",
+        "less_than_equal": "le",
+        "greater_than": "gt",
+        "less_than": "lt",
+    }
+    words = {"ge": "at least", "le": "at most", "gt": "more than", "lt": "less than"}
     if problem["type"] in limits:
         key = limits[problem["type"]]
         rule = f"{words[key]} {context[key]:g}"

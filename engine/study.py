@@ -26,8 +26,9 @@ from engine.cohort.pool import comparison_pool
 from engine.cohort.reasons import UNMATCHED
 from engine.effects.verdicts import benjamini_hochberg, holm
 from engine.errors import InputError
-from engine.link import LinkedCohort, Linker, checked, link_cohort
+from engine.link import MEMORY, LinkedCohort, Linker, checked, link_cohort
 from engine.linkage.link import link_people
+from engine.linkage.review import decisions_csv, write_review
 from engine.matching.pool import Pool, build_pool
 from engine.plan import Plan, plan_text, read_plan
 from engine.release.disclosure import Policy, Released, release_results
@@ -65,8 +66,28 @@ from engine.release.study_results import attrition_results
 from engine.store.reading import Store, open_store
 from engine.submission.check import Check
 from engine.submission.dates import Order
+from engine.submission.problems import problems_bytes
 
 Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Linking:
+    """How people are looked for, beside what the plan says.
+
+    Parameters
+    ----------
+    decisions : Path or None
+        A filled workbook of the review band.
+    memory_bytes : int
+        Memory for the database.
+    linker : callable
+        :func:`engine.linkage.link.link_people`, or what has its form.
+    """
+
+    decisions: Path | None = None
+    memory_bytes: int = MEMORY
+    linker: Linker = link_people
 
 
 @dataclass(frozen=True, repr=False)
@@ -102,8 +123,7 @@ def run(
     plan: str | Path | Plan | None = None,
     description: Path | None = None,
     order: Order | None = None,
-    decisions: Path | None = None,
-    linker: Linker = link_people,
+    linking: Linking | None = None,
     synthetic: bool = False,
     today: dt.date | None = None,
     progress: Progress | None = None,
@@ -123,10 +143,8 @@ def run(
         A workbook with the sheet 'Description', where the submission has none.
     order : {"day", "month"}, optional
         The order of day and month that the sender declares.
-    decisions : Path, optional
-        A reviewed spreadsheet of the review band.
-    linker : callable
-        What looks for people in the national records.
+    linking : Linking, optional
+        How people are looked for.
     synthetic : bool
         Whether the store is a synthetic nation, which the report then says.
     today : datetime.date, optional
@@ -149,7 +167,8 @@ def run(
     file, folder = Path(submission), Path(out)
     check_study_folder(folder)
     opened = open_store(store)
-    facts = _facts(asked, file, opened, description, decisions)
+    links = linking or Linking()
+    facts = _facts(asked, file, opened, description, links.decisions)
     with study_folder(folder, facts.content, facts) as held:
         tell = progress or _silent
         held.audit.note("plan", sha256=asked.sha256)
@@ -157,7 +176,7 @@ def run(
             tell("check", 0.0)
             check = checked(file, opened, description=description, order=order, today=today)
         with held.stage("link", rows=check.usable):
-            cohort = _linked(held, check, opened, asked, decisions, linker, tell)
+            cohort = _linked(held, check, opened, asked, links, tell)
         with held.stage("pool", treated=cohort.choice.treated.num_rows):
             tell("pool", 0.0)
             pool = _pool(cohort, opened, asked)
@@ -192,6 +211,26 @@ def run(
             ),
         )  # fmt: skip
     return Study(released, exact, folder, asked)
+
+
+def plan_run(
+    submission: str | Path,
+    store: str | Path,
+    out: str | Path,
+    *,
+    plan: str | Path | None = None,
+    description: Path | None = None,
+    order: Order | None = None,
+) -> tuple[Plan, Check, Store]:
+    """Return what a run starts from, and refuse what it would refuse at once; nothing is written.
+
+    Parameters are those of :func:`run`.
+    """
+    asked = read_plan(None if plan is None else Path(plan))
+    check_study_folder(Path(out))
+    opened = open_store(store)
+    check = checked(Path(submission), opened, description=description, order=order)
+    return asked, check, opened
 
 
 def _silent(_stage: str, _share: float) -> None:
@@ -239,6 +278,7 @@ class _Found:
     """A linkage that is read from a finished stage."""
 
     links: pa.Table
+    band: pa.Table
     report: dict[str, Any]
 
 
@@ -247,32 +287,44 @@ def _linked(
     check: Check,
     store: Store,
     plan: Plan,
-    decisions: Path | None,
-    linker: Linker,
+    linking: Linking,
     tell: Progress,
 ) -> LinkedCohort:
-    """Link the people, or take up a linkage that was finished before."""
+    """Link the people, or take up a linkage that was finished before; keep what is in doubt."""
 
-    def once(people: pa.Table, records: Store, **options: Any) -> _Found:
-        links, report = held.load_table("links"), held.load("linkage")
-        if links is None or report is None:
-            found = linker(people, records, **options)
-            links = found.links
-            held.save_table("links", links)
-            report = held.save("linkage", plain_values(found.report) or {})
-        return _Found(links, report)
+    def once(people: pa.Table, records: Store, **options: Any) -> Any:
+        name = "reviewed" if options.get("decisions") else "found"
+        links, band = held.load_table(f"{name}-links"), held.load_table(f"{name}-band")
+        report = held.load(f"{name}-report")
+        same = links is not None and links["row"].to_pylist() == people["row"].to_pylist()
+        if not same or band is None or report is None:
+            found = linking.linker(people, records, **options)
+            links, band = found.links, found.band
+            held.save_table(f"{name}-links", links)
+            held.save_table(f"{name}-band", band)
+            report = held.save(f"{name}-report", plain_values(found.report))
+        return _Found(links, band, report)
 
     with work_folder(held.private.path) as work:
-        return link_cohort(
+        cohort = link_cohort(
             check,
             store,
             work=work,
-            linker=once,
             rules=plan.index.rules(),
             preset=plan.linkage.preset,
-            decisions=decisions,
+            decisions=linking.decisions,
+            threads=numba.get_num_threads(),
+            memory_bytes=linking.memory_bytes,
+            linker=once,
             progress=tell,
         )
+        if cohort.found.band.num_rows:
+            write_review(cohort.found.band, work / "review.xlsx")
+            held.stage_private("review.xlsx", (work / "review.xlsx").read_bytes())
+    if cohort.decisions:
+        held.stage_private("decisions.csv", decisions_csv(cohort.decisions).encode())
+    held.stage_private("problems.xlsx", problems_bytes(check))
+    return cohort
 
 
 def _pool(cohort: LinkedCohort, store: Store, plan: Plan) -> Pool:
@@ -342,7 +394,7 @@ def _exact(
         "service": service_of(plan, check.description),
         "certificate": main["certificate"],
         "method": method,
-        "linkage": linkage_results(cohort.found.links, cohort.found.report, check),
+        "linkage": linkage_results(cohort.found.links, plain_values(cohort.found.report), check),
         "plan": plan.canonical(),
         "plan_sha256": plan.sha256,
         "provenance": {

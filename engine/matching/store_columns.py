@@ -1,4 +1,4 @@
-"""The covariates of a study: columns of the store in groups, with the words a report has for them."""
+"""The covariates of a study: columns of the store in groups, with the words of a report."""
 
 from dataclasses import dataclass
 

@@ -76,7 +76,7 @@ class Policy:
         rules = (
             (GROUP, "fewest people in a published group", self.fewest_people),
             (CELL, "fewest people with what a figure counts", self.fewest_in_cell),
-            (CLASS, "fewest people without it, so that nothing is said of all", self.fewest_in_cell),
+            (CLASS, "fewest people without it, so that nothing holds for all", self.fewest_in_cell),
             (ROUNDED, "counts are rounded to multiples of", self.count_base),
             (WHOLE, "rates in whole percent, interval ends rounded outward", None),
             (EXTREMES, "no smallest and largest; fewest people beyond a percentile",
@@ -600,7 +600,7 @@ class _Control:
                         "largest_smd_after",
                         "auc_before",
                         "auc_after",
-                    )  # fmt: skip
+                    )
                 },
             },
             "rows": [self.balance_row(row) for row in rows],

@@ -8,7 +8,7 @@ _NEARLY = 1e-9
 
 def round_count(n: float, base: int) -> int:
     """Return a count rounded to the nearest multiple of the base, halves up."""
-    return int(math.floor(n / base + 0.5)) * base
+    return math.floor(n / base + 0.5) * base
 
 
 def round_step(value: float, step: float = 1.0) -> float:

@@ -58,6 +58,9 @@ PRIVATE_FILES = frozenset(
         "treated.parquet",
         "attrition.csv",
         "for-sender.csv",
+        "problems.xlsx",
+        "review.xlsx",
+        "decisions.csv",
         AUDIT,
         MANIFEST,
         *(f"{name}.parquet" for name in PRIVATE_TABLES),
@@ -131,6 +134,10 @@ class StudyFolder:
         """Write a table of a stage."""
         staged = stage_parquet(self.stages, f"{name}.parquet", table)
         publish(self.stages, [staged])
+
+    def stage_private(self, name: str, data: bytes) -> None:
+        """Stage a file of the private folder."""
+        self.private.staged.append(stage_bytes(self.private.path, name, data))
 
     def stage_balance(self, rows: list[dict[str, Any]]) -> None:
         """Write the balance of the main match to the disk, before any outcome is opened."""
@@ -246,9 +253,9 @@ def _stages(private: Path, study_id: str) -> Path:
     own = f"study-{study_id[:16]}"
     shards = private_folder(private / SHARDS)
     for entry in shards.iterdir():
-        if entry.name != own and entry.name.startswith("study-"):
-            if stat.S_ISDIR(entry.lstat().st_mode):
-                shutil.rmtree(entry)
+        other = entry.name.startswith("study-") and entry.name != own
+        if other and stat.S_ISDIR(entry.lstat().st_mode):
+            shutil.rmtree(entry)
     return private_folder(shards / own)
 
 

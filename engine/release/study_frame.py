@@ -1,4 +1,4 @@
-"""What the results of a study say around its analyses: the study, its tests, its service, its data."""
+"""What the results of a study say around its analyses: its tests, its service, its data."""
 
 import hashlib
 import json
