@@ -314,6 +314,7 @@ def check_plan(content: dict[str, Any], name: str) -> Plan:
         plan = Plan.model_validate(_tuples(content))
     except ValidationError as error:
         raise _refusal(error, name) from None
+    _check_together(plan, name)
     try:
         plan.index.rules()
         plan.match_options(("sex",), ())
@@ -321,7 +322,6 @@ def check_plan(content: dict[str, Any], name: str) -> Plan:
         raise InputError(
             error.found, where=name, rule=error.rule, repair=error.repair or "Change the plan"
         ) from None
-    _check_together(plan, name)
     return plan
 
 
@@ -473,5 +473,6 @@ def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)  # a basic string of TOML
+        # a basic string of TOML, in which the one control character beyond JSON's is escaped too
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return repr(value)

@@ -101,5 +101,6 @@ def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
     order = made[np.argsort(p[made], kind="stable")]
     m = len(order)
     steps = p[order] * m / np.arange(1, m + 1)
-    p[order] = np.minimum(np.minimum.accumulate(steps[::-1])[::-1], 1.0)
+    # no p-value is lowered, by rounding either
+    p[order] = np.minimum(np.maximum(np.minimum.accumulate(steps[::-1])[::-1], p[order]), 1.0)
     return [float(value) for value in p]
