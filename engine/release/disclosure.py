@@ -645,8 +645,8 @@ class _Control:
             bounds[-1] = len(exact["treated"])
         edges = [exact["edges"][i] for i in bounds]
         if len(sums) > 2:
-            edges[0] = edges[1] - (edges[2] - edges[1])
-            edges[-1] = edges[-2] + (edges[-2] - edges[-3])
+            edges[0] = edges[1] - exact["step"]
+            edges[-1] = edges[-2] + exact["step"]
         else:
             edges, sums = [], []
         whole = [sum(one[k] for one in sums) for k in range(3)]
@@ -656,7 +656,7 @@ class _Control:
         ]
         return {
             "scale": exact["scale"],
-            "edges": [round_step(edge, 0.1) for edge in edges],
+            "edges": [round_step(edge, 0.01) for edge in edges],
             "treated": shares[0],
             "comparison_before": shares[1],
             "comparison_after": shares[2],

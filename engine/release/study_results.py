@@ -38,6 +38,8 @@ PROFILE = (
     "previous_sanctions",
 )
 _SHOWN_UNMATCHED = 10
+_CLASS = 0.25
+"""Width of a class of the overlap, on the logit."""
 
 
 def measure_results(found: MeasureResult) -> dict[str, Any]:
@@ -194,14 +196,36 @@ def treated_only(rate: float, limits: tuple[float, float], counts: ArmCounts) ->
 
 
 def overlap_results(designed: Designed) -> dict[str, Any]:
-    """Return the histograms of the logit, as numbers of people and weights."""
-    score = designed.score_balance
+    """Return the histograms of the logit: people before matching, weights after.
+
+    The classes are those of a grid that no person decides, not of the range of the scores.
+    """
+    logit = designed.scoring.logit
+    usable = np.isfinite(logit)
+    first = int(np.floor(logit[usable].min() / _CLASS))
+    count = int(np.floor(logit[usable].max() / _CLASS)) - first + 1
+    others, matched = designed.sample.rows
+    ones = np.ones(len(logit))
+    parts = (
+        (matched, ones),
+        (np.flatnonzero(usable & ~designed.rows.treated), ones),
+        (others, designed.matched.weight),
+    )
+    sums = [
+        np.bincount(
+            np.floor(logit[rows] / _CLASS).astype(np.int64) - first,
+            weights=weights[rows],
+            minlength=count,
+        )
+        for rows, weights in parts
+    ]
     return {
         "scale": "logit",
-        "edges": [float(edge) for edge in score.edges],
-        "treated": [float(n) for n in score.treated],
-        "comparison_before": [float(n) for n in score.comparison_before],
-        "comparison_after": [float(w) for w in score.comparison_after],
+        "step": _CLASS,
+        "edges": [_CLASS * (first + i) for i in range(count + 1)],
+        "treated": [float(n) for n in sums[0]],
+        "comparison_before": [float(n) for n in sums[1]],
+        "comparison_after": [float(w) for w in sums[2]],
     }
 
 

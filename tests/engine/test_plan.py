@@ -116,7 +116,11 @@ MISTAKES = {
     ),
     "nothing to match on": ("[covariates]\ngroups = []", "[covariates]", "groups"),
     "ages crossed": ("[index]\nyoungest = 40\noldest = 30", "plan.toml", "age"),
-    "a kind of sentence": ('[index]\nindex_types = ["prison"]', "plan.toml", "release from custody"),
+    "a kind of sentence": (
+        '[index]\nindex_types = ["prison"]',
+        "plan.toml",
+        "release from custody",
+    ),
     "another format": ("format = 2", "format", "1"),
     "not TOML": ("[matching\nratio = 3", "line 1", "square brackets"),
     "not text": (b"\xff\xfe", "plan.toml", "TOML"),
@@ -157,9 +161,7 @@ def test_a_file_of_any_size_is_not_read(tmp_path):
 
 
 def test_options_of_a_match_follow_the_plan():
-    plan = check_plan(
-        {"matching": {"ratio": 3, "exact": ["sex"], "caliper": "none"}}, "plan.toml"
-    )
+    plan = check_plan({"matching": {"ratio": 3, "exact": ["sex"], "caliper": "none"}}, "plan.toml")
     options = plan.match_options(("sex", "age_at_index"), ("probation_region",))
 
     assert options.ratio == 3
