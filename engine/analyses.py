@@ -29,7 +29,7 @@ from engine.matching.store_columns import GROUPS, LAST_YEAR
 from engine.plan import Plan
 from engine.release.linear_form import linear_form_table
 from engine.release.results import balance_results, match_tables
-from engine.release.study_folder import PRIVATE_TABLES, StudyFolder
+from engine.release.study_folder import StudyFolder
 from engine.release.study_results import (
     certificate_results,
     design_results,
@@ -177,8 +177,10 @@ def run_main(
     """
     known = held.load("main")
     if known is not None:
-        held.stage_balance(known["balance_file"])
-        return known, {name: held.load_table(name) for name in PRIVATE_TABLES}
+        tables = {name: held.load_table(name) for name in known["tables"]}
+        if all(table is not None for table in tables.values()):
+            held.stage_balance(known["balance_file"])
+            return known, tables
     tell("match", 0.0)
     options = options_of(plan, unit)
     designed = design_analysis(pool, unit.keep, options, lambda share: tell("match", share))
@@ -231,10 +233,10 @@ def run_main(
         found.update(robustness_results(robustness))
     else:
         analysis.update(_closed(designed, pool, store))
+    tables = {name: table for name, table in tables.items() if table is not None}
     for name, table in tables.items():
-        if table is not None:
-            held.save_table(name, table)
-    return held.save("main", found), {name: held.load_table(name) for name in PRIVATE_TABLES}
+        held.save_table(name, table)
+    return held.save("main", {**found, "tables": list(tables)}), tables
 
 
 def run_unit(

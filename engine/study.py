@@ -29,7 +29,7 @@ from engine.errors import InputError
 from engine.link import MEMORY, LinkedCohort, Linker, checked, link_cohort
 from engine.linkage.link import link_people
 from engine.linkage.review import decisions_csv, write_review
-from engine.matching.pool import Pool, build_pool
+from engine.matching.pool import SUBGROUPS, Pool, build_pool
 from engine.plan import Plan, plan_text, read_plan
 from engine.release.disclosure import Policy, Released, release_results
 from engine.release.folder import work_folder
@@ -63,10 +63,11 @@ from engine.release.study_frame import (
     trio_of,
 )
 from engine.release.study_results import attrition_results
-from engine.store.reading import Store, open_store
+from engine.store.reading import INDEX, Store, open_store, read_years
 from engine.submission.check import Check
 from engine.submission.dates import Order
 from engine.submission.problems import problems_bytes
+from engine.tables import near_names, shown
 
 Progress = Callable[[str, float], None]
 
@@ -175,6 +176,7 @@ def run(
         with held.stage("check"):
             tell("check", 0.0)
             check = checked(file, opened, description=description, order=order, today=today)
+        require_columns(asked, opened, check)
         with held.stage("link", rows=check.usable):
             cohort = _linked(held, check, opened, asked, links, tell)
         with held.stage("pool", treated=cohort.choice.treated.num_rows):
@@ -230,7 +232,36 @@ def plan_run(
     check_study_folder(Path(out))
     opened = open_store(store)
     check = checked(Path(submission), opened, description=description, order=order)
+    require_columns(asked, opened, check)
     return asked, check, opened
+
+
+def require_columns(plan: Plan, store: Store, check: Check) -> None:
+    """Refuse a plan that names columns which neither store nor submission has.
+
+    Raises
+    ------
+    InputError
+        Names the option, the column and near ones.
+    """
+    known = read_years(store, INDEX, years=()).column_names
+    columns = [] if check.table is None else check.table.column_names
+    extra = [name.removeprefix("group: ") for name in columns]
+    for names, choice, place in (
+        (plan.covariates.add, known, "[covariates] add"),
+        (plan.matching.exact, known, "[matching] exact"),
+        (plan.sub_analyses.by, [*SUBGROUPS, *extra], "[sub_analyses] by"),
+    ):
+        for name in names:
+            if name not in choice:
+                near = near_names(name, choice)
+                raise InputError(
+                    f"there is no column '{shown(name)}'",
+                    where=f"the plan, {place}",
+                    repair=f"Did you mean {' or '.join(repr(shown(n)) for n in near)}?"
+                    if near
+                    else "Check its spelling",
+                )
 
 
 def _silent(_stage: str, _share: float) -> None:

@@ -121,19 +121,20 @@ class StudyFolder:
         return plain
 
     def load_table(self, name: str) -> pa.Table | None:
-        """Return a table of a finished stage, None where it is not there."""
-        path = self.stages / f"{name}.parquet"
-        if not path.exists():
+        """Return a table of a finished stage, None where it is not there or not whole."""
+        known, path = self.load(f"{name}-table"), self.stages / f"{name}.parquet"
+        if known is None or not path.exists():
             return None
-        try:
-            return pq.read_table(path)
-        except pa.ArrowException:
+        data = read_file(self.stages, path.name, _STAGE_LIMIT)
+        if hashlib.sha256(data).hexdigest() != known["sha256"]:
             return None
+        return pq.read_table(pa.BufferReader(data))
 
     def save_table(self, name: str, table: pa.Table) -> None:
-        """Write a table of a stage."""
+        """Write a table of a stage, and its hash after it."""
         staged = stage_parquet(self.stages, f"{name}.parquet", table)
         publish(self.stages, [staged])
+        self.save(f"{name}-table", {"sha256": staged.record.sha256})
 
     def stage_private(self, name: str, data: bytes) -> None:
         """Stage a file of the private folder."""

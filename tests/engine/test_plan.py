@@ -1,4 +1,4 @@
-"""The plan: file, defaults and hash agree, and every mistake is told by section, option and rule."""
+"""The plan: file, defaults and hash agree; mistakes are told by section, option and rule."""
 
 import tomllib
 

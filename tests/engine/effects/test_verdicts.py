@@ -70,6 +70,9 @@ def test_corrections_keep_order_and_never_lower_a_p_value(p):
         assert all(a <= b <= 1.0 for a, b in pairs)
         ordered = [b for _, b in sorted(pairs)]
         assert ordered == sorted(ordered)
-    twin = [min(1.0, max((len(made) - rank) * q for rank, q in enumerate(sorted(made)) if q <= value))
-            for value in p if not math.isnan(value)]  # fmt: skip
+    ordered = sorted(made)
+    twin = []
+    for value in made:
+        steps = [(len(made) - rank) * q for rank, q in enumerate(ordered) if q <= value]
+        twin.append(min(1.0, max(steps)))
     assert [b for a, b in zip(p, holm(p), strict=True) if not math.isnan(a)] == pytest.approx(twin)
