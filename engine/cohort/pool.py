@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from engine.buffers import to_numpy
 from engine.cohort.choose import coded
-from engine.cohort.custody import first_stay_ending_after
+from engine.cohort.custody import distinct, first_stay_ending_after
 from engine.cohort.disposals import (
     Disposals,
     dates_of,
@@ -27,13 +27,28 @@ from engine.cohort.disposals import (
     read_disposals,
     read_stays,
 )
-from engine.cohort.rules import FOREVER, Days, Flags, IndexRules, e_reoffended_before, within_ages
+from engine.cohort.rules import (
+    FOREVER,
+    Days,
+    Flags,
+    IndexRules,
+    e_reoffended_before,
+    f_preference,
+    within_ages,
+)
 from engine.cohort.starts import Free, drawn_delays, words
 from engine.store.dates import year_and_quarter
 from engine.store.reading import Store
 from engine.store.rules import INDEX_TYPES
 from kernels.events import NEVER
 from kernels.philox import STAGE_POOL_CHOICE
+
+_MIDDLE = 1 << 31
+"""Added to a day, so that it is not negative."""
+
+_LARGEST = np.iinfo(np.uint64).max
+_SPARSE = 16
+"""Numbers of people for each row, above which they are counted anew."""
 
 POOL_LOSSES = (
     "not an index disposal",
@@ -194,46 +209,73 @@ def _gaps(disposals: Disposals, store: Store) -> tuple[Days, Flags]:
     lost = np.zeros(len(gap), dtype=bool)
     for part in _partitions(store):
         rows = part[disposals.usable[part]]
-        # within a day the preferred one first; see rules.f_preference
-        order = rows[
-            np.lexsort(
-                (
-                    disposals.disposal_id[rows],
-                    -disposals.sentence[rows].astype(np.int64),
-                    disposals.severity[rows],
-                    disposals.index[rows],
-                    disposals.person_id[rows],
-                )
-            )
-        ]
-        person, index = disposals.person_id[order], disposals.index[order]
-        tied = np.zeros(len(order), dtype=bool)
-        tied[1:] = (person[1:] == person[:-1]) & (index[1:] == index[:-1])
-        lost[order[tied]] = True
-        first = order[~tied]
-        this, following = first[:-1], first[1:]
-        same = disposals.person_id[this] == disposals.person_id[following]
-        gap[this[same]] = disposals.index[following[same]] - disposals.index[this[same]]
+        key = (_ranks(disposals.person_id[rows]) << 32) + (
+            disposals.index[rows].astype(np.int64) + _MIDDLE
+        )
+        order = np.argsort(key)
+        rows, key = rows[order], key[order]
+        new = np.ones(len(rows), dtype=bool)
+        new[1:] = key[1:] != key[:-1]
+        if not new.all():
+            lost[rows] = _not_preferred(disposals, rows, key)
+        # every row of a day looks to the next day of the same person
+        run = np.cumsum(new) - 1
+        day = key[new]
+        ahead = np.full(len(day), FOREVER, dtype=np.int64)
+        same = (day[1:] >> 32) == (day[:-1] >> 32)
+        ahead[:-1][same] = (day[1:] - day[:-1])[same]
+        gap[rows] = ahead[run]
     return gap, lost
+
+
+def _not_preferred(disposals: Disposals, rows: NDArray[np.int64], key: NDArray[np.int64]) -> Flags:
+    """Whether another row of the same key is preferred; see :func:`rules.f_preference`."""
+    twin = np.zeros(len(rows), dtype=bool)
+    same = key[1:] == key[:-1]
+    twin[1:] = same
+    twin[:-1] |= same
+    few = np.flatnonzero(twin)
+    some = rows[few]
+    order = np.lexsort(
+        (
+            *f_preference(
+                np.zeros(len(some), dtype=np.int64),
+                disposals.severity[some],
+                disposals.sentence[some],
+                disposals.disposal_id[some],
+            ),
+            key[few],
+        )
+    )
+    few = few[order]
+    lost = np.zeros(len(rows), dtype=bool)
+    lost[few[1:]] = key[few[1:]] == key[few[:-1]]
+    return lost
+
+
+def _ranks(person: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return small numbers that tell people apart and keep their order."""
+    if not len(person):
+        return person
+    low, high = int(person.min()), int(person.max())
+    if high - low < _SPARSE * len(person):
+        return person - low
+    return np.searchsorted(distinct(np.sort(person)), person)
 
 
 def _one_of_each(
     disposals: Disposals, kept: NDArray[np.int64], store: Store, seed: int
 ) -> NDArray[np.bool_]:
-    """Return which of the rows to keep so that each person has one."""
-    keep = np.zeros(len(disposals.person_id), dtype=bool)
-    left = np.zeros(len(disposals.person_id), dtype=bool)
-    left[kept] = True
-    word = np.zeros(len(left), dtype=np.uint64)
-    word[kept] = words(disposals.disposal_id[kept], STAGE_POOL_CHOICE, seed)
+    """Return which of the rows to keep so that each person has the one with the smallest word."""
+    word = words(disposals.disposal_id[kept], STAGE_POOL_CHOICE, seed)
+    chosen = np.zeros(len(kept), dtype=bool)
     for part in _partitions(store):
-        rows = part[left[part]]
-        order = rows[
-            np.lexsort((disposals.disposal_id[rows], word[rows], disposals.person_id[rows]))
-        ]
-        person = disposals.person_id[order]
-        keep[order[np.append(True, person[1:] != person[:-1])[: len(order)]]] = True
-    return keep[kept]
+        here = slice(*np.searchsorted(kept, (part[0], part[-1] + 1))) if len(part) else slice(0)
+        rank = _ranks(disposals.person_id[kept[here]])
+        smallest = np.full(int(rank.max(initial=-1)) + 1, _LARGEST, dtype=np.uint64)
+        np.minimum.at(smallest, rank, word[here])
+        chosen[here] = word[here] == smallest[rank]
+    return chosen
 
 
 def _partitions(store: Store) -> Iterator[NDArray[np.int64]]:
