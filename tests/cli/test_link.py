@@ -1,11 +1,13 @@
 """``justicelab link`` on the command line: what it prints, and how it ends."""
 
+import csv
 import inspect
 import json
 import re
 from pathlib import Path
 
 import pytest
+from python_calamine import CalamineWorkbook
 from typer.testing import CliRunner
 
 from cli.link import link as link_command
@@ -106,6 +108,40 @@ def test_a_review_is_read_back(run, tmp_path):
     # an empty review decides nothing
     assert result.exit_code == 0, result.output
     assert result.stdout == first.stdout
+
+
+def decided(path, decision):
+    """The review as a csv, with the same decision on the first candidate of each row."""
+    head, *rows = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
+    seen = set()
+    with Path("decided.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, head)
+        writer.writeheader()
+        for cells in rows:
+            row = dict(zip(head, cells, strict=True))
+            if row["Row"] not in seen:
+                row |= {"Decision": decision, "Decided by": "A. Reviewer"}
+                row |= {"Decided on": "02/03/2025", "Why": "seen on paper"}
+            seen.add(row["Row"])
+            writer.writerow(row)
+    return len(seen)
+
+
+def test_decisions_are_taken_over_and_recorded(run, tmp_path):
+    before = json.loads(run("--quiet", "--json").stdout)["linkage"]
+    reviewed = decided(tmp_path / "out" / "review.xlsx", "same person")
+    result = run("--quiet", "--json", "--decisions", "decided.csv")
+    after = json.loads(result.stdout)["linkage"]
+
+    assert result.exit_code == 0, result.output
+    assert reviewed == before["unresolved"] > 5
+    assert after["linked"] == before["linked"] + reviewed
+    with (tmp_path / "out" / "decisions.csv").open() as file:
+        recorded = list(csv.DictReader(file))
+    assert len(recorded) == reviewed
+    assert {(one["by"], one["on"], one["why"]) for one in recorded} == {
+        ("A. Reviewer", "2025-03-02", "seen on paper")
+    }
 
 
 @pytest.mark.parametrize(
