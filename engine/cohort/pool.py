@@ -89,7 +89,7 @@ def comparison_pool(
     treated: pa.Table,
     rules: IndexRules | None = None,
     *,
-    removed: NDArray[np.int64] | None = None,
+    removed: NDArray[np.int64],
     years: Sequence[int] | None = None,
     seed: int = 0,
     one_per_person: bool = True,
@@ -103,8 +103,9 @@ def comparison_pool(
         See :class:`engine.cohort.choose.Choice`.
     rules : IndexRules, optional
         Those of the treated.
-    removed : int64, shape (k,), optional
-        Everybody of the submission who was linked; the treated are removed in any case.
+    removed : int64, shape (k,)
+        Everybody of the submission who was linked, or may be one of its people; the treated are
+        removed in any case.
     years : sequence of int, optional
         Years of the index date, all by default.
     seed : int
@@ -128,9 +129,7 @@ def comparison_pool(
     """
     rules = rules or IndexRules()
     disposals = read_disposals(store, rules)
-    out = to_numpy(treated["person_id"])
-    if removed is not None:
-        out = np.union1d(out, removed)
+    out = np.union1d(to_numpy(treated["person_id"]), removed)
     gap, tied = _gaps(disposals, store)
     losses: dict[str, int] = {}
 

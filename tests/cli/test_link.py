@@ -14,7 +14,7 @@ from cli.link import link as link_command
 from cli.main import app
 from engine.cohort.reasons import NOT_ANALYSED, REASONS, STAGES
 from engine.cohort.rules import IndexRules
-from engine.link import LINK_OUTPUTS
+from engine.link import LINK_OUTPUTS, link
 from engine.release.folder import locked
 from engine.store.prepare import prepare
 from tests.engine.store.nation import make_tables, write_extract
@@ -168,6 +168,15 @@ def test_a_folder_held_by_another_run(run, tmp_path):
 
     assert result.exit_code == 75
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_candidates_in_doubt_stay_out_of_the_comparison_pool(nation, tmp_path):
+    cohort = link(nation / "people.csv", nation / "store", tmp_path / "out")
+    doubt = set(cohort.found.band["person_id"].to_pylist())
+
+    assert len(doubt) > 5
+    assert doubt | set(cohort.choice.linked.tolist()) == set(cohort.out_of_pool.tolist())
+    assert doubt.isdisjoint(cohort.choice.linked.tolist())
 
 
 def test_options_files_codes_and_settings_are_in_the_docs():
