@@ -16,8 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from engine.buffers import to_numpy
 from engine.cohort.attrition import Attrition, attrition, sender_rows, steps, steps_by_group
 from engine.cohort.choose import Choice, choose_index
 from engine.cohort.reasons import UNRESOLVED
@@ -81,6 +84,15 @@ class LinkedCohort:
     choice: Choice
     account: Attrition
     rules: IndexRules
+
+    @property
+    def out_of_pool(self) -> NDArray[np.int64]:
+        """Everybody who was linked, analysed or not, and every candidate whose link is in doubt.
+
+        A treated person among the comparison people would hide a part of the effect.
+        """
+        doubt = to_numpy(self.found.band["person_id"])
+        return np.union1d(self.choice.linked, doubt.astype(np.int64))
 
 
 def checked(

@@ -50,8 +50,8 @@ def join_spells(person: NDArray[np.int64], received: Days, released: Days) -> St
     person, received, released = person[sound], received[sound], released[sound]
     order = np.lexsort((received, person))
     person, received, released = person[order], received[order], released[order]
-    people, owner = np.unique(person, return_inverse=True)
-    owner = owner.astype(np.int64)
+    people = distinct(person)
+    owner = np.searchsorted(people, person)
     # the last release so far within the person: a later person's keys are all larger
     so_far = np.maximum.accumulate(_key(owner, released))
     new = np.ones(len(owner), dtype=bool)
@@ -85,6 +85,15 @@ def first_stay_ending_after(
         np.where(known, stays.received[found], FOREVER).astype(np.int32),
         np.where(known, stays.released[found], FOREVER).astype(np.int32),
     )
+
+
+def distinct(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the different values, ascending; at once where they are in order already."""
+    if np.any(values[1:] < values[:-1]):
+        values = np.sort(values)
+    new = np.ones(len(values), dtype=bool)
+    new[1:] = values[1:] != values[:-1]
+    return values[new]
 
 
 def person_days(

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from engine.buffers import to_numpy
-from engine.cohort.custody import Stays, join_spells, person_days
+from engine.cohort.custody import Stays, distinct, join_spells, person_days
 from engine.cohort.rules import FOREVER, RELEASE, Days, Flags, IndexRules, g_index_disposal
 from engine.store.coding import code_numbers
 from engine.store.reading import CUSTODY, INDEX, OUTCOMES, Store, read_whole, read_years
@@ -157,9 +157,11 @@ def read_stays(
     rows = np.flatnonzero(
         (disposals.kind == INDEX_TYPES.index(RELEASE)) & (disposals.index != NEVER)
     )
-    ends = person_days(np.unique(person), person, released)
-    of_release = person_days(np.unique(person), disposals.person_id[rows], disposals.index[rows])
-    alone = rows[~np.isin(of_release, ends)]
+    known_people = distinct(person)
+    ends = np.sort(person_days(known_people, person, released))
+    wanted = person_days(known_people, disposals.person_id[rows], disposals.index[rows])
+    place = np.minimum(np.searchsorted(ends, wanted), max(len(ends) - 1, 0))
+    alone = rows[ends[place] != wanted] if len(ends) else rows
     began = np.where(
         disposals.custody_start[alone] != NEVER,
         disposals.custody_start[alone],

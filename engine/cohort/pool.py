@@ -4,7 +4,7 @@ The treated have lived from their index date to the start of the intervention wi
 reoffence, out of custody and without another sentence; or they would have been lost, or have
 another index disposal. A comparison person has no such start, so one is drawn from those of the
 treated, and the disposal stays in the pool only if it would have stayed the index disposal of
-somebody who started on that day.
+somebody who started on that day; see :mod:`engine.cohort.starts`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from engine.buffers import to_numpy
 from engine.cohort.choose import coded
-from engine.cohort.custody import first_stay_ending_after
+from engine.cohort.custody import distinct, first_stay_ending_after
 from engine.cohort.disposals import (
     Disposals,
     dates_of,
@@ -27,11 +27,28 @@ from engine.cohort.disposals import (
     read_disposals,
     read_stays,
 )
-from engine.cohort.rules import Days, Flags, IndexRules, e_reoffended_before, within_ages
+from engine.cohort.rules import (
+    FOREVER,
+    Days,
+    Flags,
+    IndexRules,
+    e_reoffended_before,
+    f_preference,
+    within_ages,
+)
+from engine.cohort.starts import Free, drawn_delays, words
 from engine.store.dates import year_and_quarter
 from engine.store.reading import Store
 from engine.store.rules import INDEX_TYPES
-from kernels.philox import STAGE_POOL_CHOICE, STAGE_POOL_START, keys_into
+from kernels.events import NEVER
+from kernels.philox import STAGE_POOL_CHOICE
+
+_MIDDLE = 1 << 31
+"""Added to a day, so that it is not negative."""
+
+_LARGEST = np.iinfo(np.uint64).max
+_SPARSE = 16
+"""Numbers of people for each row, above which they are counted anew."""
 
 POOL_LOSSES = (
     "not an index disposal",
@@ -72,7 +89,7 @@ def comparison_pool(
     treated: pa.Table,
     rules: IndexRules | None = None,
     *,
-    removed: NDArray[np.int64] | None = None,
+    removed: NDArray[np.int64],
     years: Sequence[int] | None = None,
     seed: int = 0,
     one_per_person: bool = True,
@@ -86,8 +103,9 @@ def comparison_pool(
         See :class:`engine.cohort.choose.Choice`.
     rules : IndexRules, optional
         Those of the treated.
-    removed : int64, shape (k,), optional
-        Everybody of the submission who was linked; the treated are removed in any case.
+    removed : int64, shape (k,)
+        Everybody of the submission who was linked, or may be one of its people; the treated are
+        removed in any case.
     years : sequence of int, optional
         Years of the index date, all by default.
     seed : int
@@ -101,9 +119,8 @@ def comparison_pool(
 
     Notes
     -----
-    A start is drawn for each disposal from the treated with the same kind of index disposal, from
-    all treated where there are none. The draw is a pure function of seed and ``disposal_id``, so
-    the pool does not depend on the order of rows or on who else is in it.
+    The draws are a pure function of seed and ``disposal_id``, so the pool does not depend on the
+    order of rows.
 
     References
     ----------
@@ -112,12 +129,15 @@ def comparison_pool(
     """
     rules = rules or IndexRules()
     disposals = read_disposals(store, rules)
-    out = to_numpy(treated["person_id"])
-    if removed is not None:
-        out = np.union1d(out, removed)
-    delay = drawn_delays(disposals, treated, seed)
-    start = disposals.index.astype(np.int64) + delay
-    start = start.clip(max=np.iinfo(np.int32).max - 1).astype(np.int32)
+    out = np.union1d(to_numpy(treated["person_id"]), removed)
+    gap, tied = _gaps(disposals, store)
+    losses: dict[str, int] = {}
+
+    def keep(rows: NDArray[np.int64], lost: Flags, name: str) -> NDArray[np.int64]:
+        losses[name] = losses.get(name, 0) + int(np.count_nonzero(lost))
+        return rows[~lost]
+
+    kept = np.arange(len(gap))
     tests: tuple[Callable[[NDArray[np.int64]], Flags], ...] = (
         lambda rows: ~disposals.usable[rows],
         lambda rows: disposals.index[rows] > day_number(store.last_index_date),
@@ -125,19 +145,32 @@ def comparison_pool(
         lambda rows: np.isin(disposals.person_id[rows], out),
         lambda rows: disposals.sexual[rows] & (not rules.sexual_offences),
         lambda rows: ~within_ages(disposals.age[rows], rules.youngest, rules.oldest),
-        lambda rows: _followed(disposals, start, store)[rows],
-        lambda rows: _in_custody(disposals, rows, start, store),
-        lambda rows: _reoffended(rows, delay, store) & rules.drop_earlier_reoffenders,
+        lambda rows: tied[rows],
     )
-    kept = np.arange(len(start))
-    losses = {}
     for name, test in zip(POOL_LOSSES, tests, strict=False):
-        lost = test(kept)
-        losses[name] = int(np.count_nonzero(lost))
-        kept = kept[~lost]
+        kept = keep(kept, test(kept), name)
+    first = first_reoffences(store, kept)
+    if not rules.drop_earlier_reoffenders:
+        first = np.full(len(kept), NEVER, dtype=np.int32)
+    stays = read_stays(store, disposals)
+    index, person = disposals.index[kept], disposals.person_id[kept]
+    received, released = first_stay_ending_after(stays, person, index)
+    free = Free(
+        gap[kept], first, received.astype(np.int64) - index, released - index.astype(np.int64)
+    )
+    delay = drawn_delays(free, disposals.kind[kept], disposals.disposal_id[kept], treated, seed)
+    start = index + delay
+    at_start, _ = first_stay_ending_after(stays, person, start)
+    reasons = (gap[kept] <= delay, at_start <= start, e_reoffended_before(delay, first))
+    left_in = np.ones(len(kept), dtype=bool)
+    for name, lost in zip(POOL_LOSSES[6:9], reasons, strict=True):
+        losses[name] = losses.get(name, 0) + int(np.count_nonzero(left_in & lost))
+        left_in &= ~lost
+    kept, delay = kept[left_in], delay[left_in]
     left = len(kept)
     if one_per_person:
-        kept = kept[_one_of_each(disposals, kept, store, seed)]
+        one = _one_of_each(disposals, kept, store, seed)
+        kept, delay = kept[one], delay[one]
     losses[POOL_LOSSES[-1]] = left - len(kept)
     return Pool(
         pa.table(
@@ -147,46 +180,11 @@ def comparison_pool(
                 "disposal_id": pa.array(disposals.disposal_id[kept]),
                 "index_date": dates_of(disposals.index[kept]),
                 "index_type": coded(disposals.kind[kept], INDEX_TYPES),
-                "delay_days": pa.array(delay[kept]),
+                "delay_days": pa.array(delay),
             }
         ),
         losses,
     )
-
-
-def drawn_delays(disposals: Disposals, treated: pa.Table, seed: int) -> Days:
-    """Return for each index disposal the days between index date and start of somebody treated.
-
-    Parameters
-    ----------
-    disposals : Disposals
-    treated : pyarrow.Table
-        ``delay_days`` and ``index_type``; nobody treated means no delay.
-    seed : int
-    """
-    own = np.sort(to_numpy(treated["delay_days"]))
-    found = np.zeros(len(disposals.kind), dtype=np.int32)
-    if not len(own) or own[-1] == 0:
-        return found
-    kinds = treated["index_type"].cast(pa.utf8()).to_pylist()
-    delays = to_numpy(treated["delay_days"])
-    for number, name in enumerate(INDEX_TYPES):
-        rows = np.flatnonzero(disposals.usable & (disposals.kind == number))
-        word = words(disposals.disposal_id[rows], STAGE_POOL_START, seed) >> np.uint64(32)
-        of_kind = np.sort(delays[[kind == name for kind in kinds]])
-        values = of_kind if len(of_kind) else own
-        place = (word * np.uint64(len(values))) >> np.uint64(32)
-        found[rows] = values[place.astype(np.int64)]
-    return found
-
-
-def words(number: NDArray[np.int64], stage: int, seed: int) -> NDArray[np.uint64]:
-    """Return one random word for each number, a pure function of it, the stage and the seed."""
-    found = np.empty(len(number), dtype=np.uint64)
-    low, high = np.uint64(seed & 0xFFFFFFFFFFFFFFFF), np.uint64(seed >> 64)
-    unit = np.ascontiguousarray(number).view(np.uint64)
-    keys_into(unit, np.uint64(stage), low, high, found)
-    return found
 
 
 def _in_other_years(index: Days, years: Sequence[int] | None) -> Flags:
@@ -196,67 +194,87 @@ def _in_other_years(index: Days, years: Sequence[int] | None) -> Flags:
     return ~np.isin(year_and_quarter(index)[0], list(years))
 
 
-def _in_custody(disposals: Disposals, rows: NDArray[np.int64], start: Days, store: Store) -> Flags:
-    """Whether the people of some rows are in custody on the day of the start."""
-    stays = read_stays(store, disposals)
-    received, _ = first_stay_ending_after(stays, disposals.person_id[rows], start[rows])
-    return received <= start[rows]
+def _gaps(disposals: Disposals, store: Store) -> tuple[Days, Flags]:
+    """Return what rule F needs of an index disposal's neighbours.
 
-
-def _reoffended(rows: NDArray[np.int64], delay: Days, store: Store) -> Flags:
-    """Whether rule E drops some rows."""
-    return e_reoffended_before(delay[rows], first_reoffences(store)[rows])
-
-
-def _followed(disposals: Disposals, start: Days, store: Store) -> Flags:
-    """Whether rule F would have chosen another disposal of the person for that start.
-
-    One with a later index date up to the start is nearer; of several on one day only the one that
-    is preferred counts.
+    Returns
+    -------
+    gap : int32, shape (n,)
+        Days to the person's next index date on another day, ``FOREVER`` for none.
+    tied : bool, shape (n,)
+        Another index disposal of the same day is preferred.
     """
-    lost = np.zeros(len(start), dtype=bool)
+    gap = np.full(len(disposals.index), FOREVER, dtype=np.int32)
+    lost = np.zeros(len(gap), dtype=bool)
     for part in _partitions(store):
         rows = part[disposals.usable[part]]
-        # within a day the preferred one first; see rules.f_preference
-        order = rows[
-            np.lexsort(
-                (
-                    disposals.disposal_id[rows],
-                    -disposals.sentence[rows].astype(np.int64),
-                    disposals.severity[rows],
-                    disposals.index[rows],
-                    disposals.person_id[rows],
-                )
-            )
-        ]
-        person, index = disposals.person_id[order], disposals.index[order]
-        tied = np.zeros(len(order), dtype=bool)
-        tied[1:] = (person[1:] == person[:-1]) & (index[1:] == index[:-1])
-        lost[order[tied]] = True
-        first = order[~tied]
-        this, following = first[:-1], first[1:]
-        nearer = disposals.person_id[this] == disposals.person_id[following]
-        lost[this[nearer & (disposals.index[following] <= start[this])]] = True
+        key = (_ranks(disposals.person_id[rows]) << 32) + (
+            disposals.index[rows].astype(np.int64) + _MIDDLE
+        )
+        order = np.argsort(key)
+        rows, key = rows[order], key[order]
+        new = np.ones(len(rows), dtype=bool)
+        new[1:] = key[1:] != key[:-1]
+        if not new.all():
+            lost[rows] = _not_preferred(disposals, rows, key)
+        # every row of a day looks to the next day of the same person
+        run = np.cumsum(new) - 1
+        day = key[new]
+        ahead = np.full(len(day), FOREVER, dtype=np.int64)
+        same = (day[1:] >> 32) == (day[:-1] >> 32)
+        ahead[:-1][same] = (day[1:] - day[:-1])[same]
+        gap[rows] = ahead[run]
+    return gap, lost
+
+
+def _not_preferred(disposals: Disposals, rows: NDArray[np.int64], key: NDArray[np.int64]) -> Flags:
+    """Whether another row of the same key is preferred; see :func:`rules.f_preference`."""
+    twin = np.zeros(len(rows), dtype=bool)
+    same = key[1:] == key[:-1]
+    twin[1:] = same
+    twin[:-1] |= same
+    few = np.flatnonzero(twin)
+    some = rows[few]
+    order = np.lexsort(
+        (
+            *f_preference(
+                np.zeros(len(some), dtype=np.int64),
+                disposals.severity[some],
+                disposals.sentence[some],
+                disposals.disposal_id[some],
+            ),
+            key[few],
+        )
+    )
+    few = few[order]
+    lost = np.zeros(len(rows), dtype=bool)
+    lost[few[1:]] = key[few[1:]] == key[few[:-1]]
     return lost
+
+
+def _ranks(person: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return small numbers that tell people apart and keep their order."""
+    if not len(person):
+        return person
+    low, high = int(person.min()), int(person.max())
+    if high - low < _SPARSE * len(person):
+        return person - low
+    return np.searchsorted(distinct(np.sort(person)), person)
 
 
 def _one_of_each(
     disposals: Disposals, kept: NDArray[np.int64], store: Store, seed: int
 ) -> NDArray[np.bool_]:
-    """Return which of the rows to keep so that each person has one."""
-    keep = np.zeros(len(disposals.person_id), dtype=bool)
-    left = np.zeros(len(disposals.person_id), dtype=bool)
-    left[kept] = True
-    word = np.zeros(len(left), dtype=np.uint64)
-    word[kept] = words(disposals.disposal_id[kept], STAGE_POOL_CHOICE, seed)
+    """Return which of the rows to keep so that each person has the one with the smallest word."""
+    word = words(disposals.disposal_id[kept], STAGE_POOL_CHOICE, seed)
+    chosen = np.zeros(len(kept), dtype=bool)
     for part in _partitions(store):
-        rows = part[left[part]]
-        order = rows[
-            np.lexsort((disposals.disposal_id[rows], word[rows], disposals.person_id[rows]))
-        ]
-        person = disposals.person_id[order]
-        keep[order[np.append(True, person[1:] != person[:-1])[: len(order)]]] = True
-    return keep[kept]
+        here = slice(*np.searchsorted(kept, (part[0], part[-1] + 1))) if len(part) else slice(0)
+        rank = _ranks(disposals.person_id[kept[here]])
+        smallest = np.full(int(rank.max(initial=-1)) + 1, _LARGEST, dtype=np.uint64)
+        np.minimum.at(smallest, rank, word[here])
+        chosen[here] = word[here] == smallest[rank]
+    return chosen
 
 
 def _partitions(store: Store) -> Iterator[NDArray[np.int64]]:

@@ -51,7 +51,7 @@ def find_candidates(database: Database) -> int:
         "CREATE TEMP TABLE sound_ids AS SELECT DISTINCT sound, sound_id::BIGINT AS id FROM names"
     )
     database.run(
-        "CREATE TEMP TABLE keyed AS SELECT s.uid, s.n, s.birth, s.sex, "
+        "CREATE TEMP TABLE keyed AS SELECT s.uid, s.n, s.forename, s.surname, s.birth, s.sex, "
         "f.id::BIGINT AS forename_id, l.id::BIGINT AS surname_id, "
         "fs.id AS forename_sound_id, ls.id AS surname_sound_id, "
         "CASE WHEN day(s.birth) <= 12 AND day(s.birth) <> month(s.birth) "

@@ -44,7 +44,9 @@ UNRESOLVED = (
 """Reasons that a review can settle."""
 
 TWIN_WEIGHT = -5.0
-EXACT_IDENTIFIER = 2
+EXACT_IDENTIFIER = 3
+EXACT_FORENAME = 3
+MOST_ABSENT = 0.5
 
 
 class Thresholds(NamedTuple):
@@ -132,16 +134,27 @@ def is_likely_relative(person: Person) -> bool:
     )
 
 
-def probabilities(weights: Sequence[float], absent: float) -> list[float]:
+def is_near_relative(person: Person) -> bool:
+    """Whether a rival has the surname and birth date looked for, and a forename not unlike it."""
+    return (
+        person.birth == "exact"
+        and person.names_alike > 0
+        and (person.name == "surname only" or person.name.startswith("both Jaro"))
+    )
+
+
+def probabilities(weights: Sequence[float], present: float, absent: float) -> list[float]:
     """Return how likely it is that the person looked for is each of the candidates.
 
     Parameters
     ----------
     weights : sequence of float
-        Match weights in bits: the prior share on record times the likelihood ratio, spread over
+        Match weights in bits: the share expected on record times the likelihood ratio, spread over
         all people of the index.
+    present : float
+        That share, as it stands in the weights; 0 < present < 1.
     absent : float
-        Share of a submission that is expected not to be on the records.
+        Chance that this row is on no record, 0 < absent < 1.
 
     Returns
     -------
@@ -149,14 +162,36 @@ def probabilities(weights: Sequence[float], absent: float) -> list[float]:
 
     Notes
     -----
-    The row is one of the candidates or nobody: ``2**w_j / (absent + sum_k 2**w_k)``. A pair alone
-    would be ``2**w / (1 + 2**w)``, which is too modest, as it does not know that a row has one
-    person at most and that most rows have one.
+    The row is one of the candidates or nobody: ``r 2**w_j / (absent + r sum_k 2**w_k)`` with
+    ``r = (1 - absent) / present``. A pair alone would be ``2**w / (1 + 2**w)``, which is too
+    modest, as it does not know that a row has one person at most and that most rows have one.
     """
     top = max((*weights, 0.0))
-    parts = [2.0 ** (weight - top) for weight in weights]
+    ratio = (1.0 - absent) / present
+    parts = [ratio * 2.0 ** (weight - top) for weight in weights]
     total = absent * 2.0**-top + sum(sorted(parts))
     return [part / total for part in parts]
+
+
+def absent_chances(has_identifier: Sequence[bool], present: float) -> list[float]:
+    """Return for each row how likely it is that the person is on no record.
+
+    Parameters
+    ----------
+    has_identifier : sequence of bool
+        Whether the row has a valid number of the police, prisons or probation.
+    present : float
+        Share of all rows expected on record.
+
+    Notes
+    -----
+    Who has such a number is on record. So the people who are not are looked for among the rows
+    without one, and their expected number, ``1 - present`` of all rows, falls on those rows alone;
+    no more than half of them.
+    """
+    without = sum(not one for one in has_identifier)
+    among = min((1.0 - present) * len(has_identifier) / max(without, 1), MOST_ABSENT)
+    return [1.0 - present if one else among for one in has_identifier]
 
 
 def decide(
@@ -164,7 +199,8 @@ def decide(
     order: Sequence[tuple[Any, ...]],
     has_birth: Sequence[bool],
     limits: Thresholds,
-    absent: float,
+    present: float,
+    absent: Sequence[float],
     reviewed: Mapping[int, Reviewed],
 ) -> list[Decided]:
     """Decide on every row.
@@ -177,8 +213,10 @@ def decide(
         For each row a key that says which of two rows for one person comes first.
     has_birth : sequence of bool
     limits : Thresholds
-    absent : float
-        Expected share that is on no record, 0 to 1.
+    present : float
+        Expected share on record, as it stands in the weights.
+    absent : sequence of float
+        Chance of each row to be on no record.
     reviewed : mapping of int to Reviewed
         Decisions of a reviewer by the place of the row. They hold before everything else.
 
@@ -188,7 +226,7 @@ def decide(
         In the order of the rows.
     """
     found = [
-        _judge(candidates.get(n, ()), has_birth[n], limits, absent, reviewed.get(n))
+        _judge(candidates.get(n, ()), has_birth[n], limits, (present, absent[n]), reviewed.get(n))
         for n in range(len(order))
     ]
     taken: set[int] = set()
@@ -215,7 +253,7 @@ def _judge(
     people: Sequence[Person],
     has_birth: bool,
     limits: Thresholds,
-    absent: float,
+    shares: tuple[float, float],
     review: Reviewed | None,
 ) -> Decided:
     """Judge one row by its own candidates."""
@@ -234,7 +272,7 @@ def _judge(
         return Decided(
             None, "not_linked", None, 0.0, "refused_by_reviewer" if refused else reason, None
         )
-    chances = probabilities([one.weight for one in people], absent)
+    chances = probabilities([one.weight for one in people], *shares)
     best, chance = people[0], chances[0]
     doubt = _doubt(people, limits)
     if doubt is None:
@@ -266,7 +304,6 @@ def _doubt(people: Sequence[Person], limits: Thresholds) -> str | None:
         return "no_surname_or_identifier"
     if best.weight < limits.link:
         return "in_review_band"
-    exact = best.names_alike == 3
-    if not exact and any(is_likely_relative(one) for one in people[1:]):
+    if best.names_alike < EXACT_FORENAME and any(is_near_relative(one) for one in people[1:]):
         return "close_rival"
     return None

@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from engine.linkage.decisions import EXACT_IDENTIFIER
 from engine.records.database import Database
 
 CANDIDATE_FLOOR = -12.0
@@ -56,8 +57,8 @@ def candidate_people(database: Database) -> pa.Table:
         "JOIN submitted AS s ON s.uid = c.uid_l JOIN known AS k ON k.uid = c.uid_r "
         "JOIN records AS l ON l.uid = c.uid_l JOIN records AS r ON r.uid = c.uid_r "
         "LEFT JOIN names AS m ON m.id = k.surname_id "
-        f"WHERE c.match_weight >= {CANDIDATE_FLOOR} OR c.gamma_pnc_id = 2 "
-        "OR c.gamma_prison_number = 2)) "
+        f"WHERE c.match_weight >= {CANDIDATE_FLOOR} OR c.gamma_pnc_id = {EXACT_IDENTIFIER} "
+        f"OR c.gamma_prison_number = {EXACT_IDENTIFIER})) "
         "WHERE place = 1 ORDER BY n, weight DESC, person_id"
     )
 

@@ -19,13 +19,20 @@ import pyarrow as pa
 from engine.errors import AccessError, UsageError
 from engine.linkage.band import review_band
 from engine.linkage.candidates import find_candidates
-from engine.linkage.decisions import Decided, Person, Reviewed, Thresholds, decide
+from engine.linkage.decisions import (
+    Decided,
+    Person,
+    Reviewed,
+    Thresholds,
+    absent_chances,
+    decide,
+)
 from engine.linkage.evidence import candidate_people, levels_of
 from engine.linkage.index import index_folder, open_index, read_model
 from engine.linkage.report import LinkageReport, make_report
 from engine.linkage.review import Decision
 from engine.linkage.scoring import score_pairs
-from engine.linkage.submitted import submitted_identities
+from engine.linkage.submitted import has_identifier, submitted_identities
 from engine.records.database import private_database
 from engine.store.folder import plain_errors
 from engine.store.reading import Store
@@ -126,12 +133,14 @@ def link_people(
         score_pairs(database, model)
         tell("decisions", 0.9)
         candidates = people_by_row(candidate_people(database), model)
+        present = model["prior"] * model["persons"]
         found = decide(
             candidates,
             _order(people),
             people["date_of_birth"].is_valid().to_pylist(),
             limits,
-            1.0 - model["prior"] * model["persons"],
+            present,
+            absent_chances(has_identifier(people), present),
             reviewed_rows(decisions or (), rows),
         )
         band = review_band(database, submitted, rows, candidates, found, limits.review)

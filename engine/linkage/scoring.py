@@ -15,7 +15,7 @@ from splink import DuckDBAPI, Linker, SettingsCreator
 from splink.internals.exceptions import SplinkException
 
 from engine.errors import InputError, StorageError
-from engine.linkage.rarity import RARITY, write_rarities
+from engine.linkage.rarity import CHANCE, WAYS, write_chances
 from engine.records.database import Database
 
 FLOOR = -16.0
@@ -25,19 +25,20 @@ _KNOWN_VALUES = {
     "name": "forename_l = '' OR surname_l = '' OR forename_r = '' OR surname_r = ''",
     "date_of_birth": "birth_l IS NULL OR birth_r IS NULL",
     "sex": "sex_l IS NULL OR sex_r IS NULL",
-    "pnc_id": "pnc_l IS NULL OR pnc_r IS NULL",
-    "prison_number": "noms_l IS NULL OR noms_r IS NULL",
+    "pnc_id": "pnc_l IS NULL",
+    "prison_number": "noms_l IS NULL",
 }
 """When a comparison says nothing."""
 
-_IDENTIFIER = (
-    "list_has_any({0}_l, {0}_r)",
-    (
+_IDENTIFIER = {
+    "exact": "list_has_any({0}_l, {0}_r)",
+    "one edit": (
         "levenshtein(list_extract({0}_r, 1), list_extract({0}_l, 1)) = 1 "
         "OR levenshtein(list_extract({0}_r, 2), list_extract({0}_l, 1)) = 1"
     ),
-    "ELSE",
-)
+    "not on record": "{0}_r IS NULL",
+    "else": "ELSE",
+}
 _IDENTIFIER_COLUMN = {"pnc_id": "pnc", "prison_number": "noms"}
 _SIDE = re.compile(r"\b([lr])\.(\w+)")
 
@@ -52,8 +53,9 @@ def settings_of(model: dict[str, Any]) -> dict[str, Any]:
 
     Notes
     -----
-    A level with a term frequency column weighs ``log2(m / u)`` where u is the frequency that
-    stands in that column for this submitted identity: Splink replaces the level's own u by it.
+    A level with a term frequency column weighs ``log2(m / u)`` where u is what stands in that
+    column for this submitted identity: Splink replaces the level's own u by it. The m of a level
+    that a name can reach in many ways is shared among them.
     """
     return {
         "link_type": "dedupe_only",
@@ -71,10 +73,7 @@ def settings_of(model: dict[str, Any]) -> dict[str, Any]:
                         "label_for_charts": "not known",
                         "is_null_level": True,
                     },
-                    *(
-                        _level(one["name"], place, level)
-                        for place, level in enumerate(one["levels"])
-                    ),
+                    *(_level(one["name"], level) for level in one["levels"]),
                 ],
             }
             for one in model["comparisons"]
@@ -82,23 +81,23 @@ def settings_of(model: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _level(comparison: str, place: int, level: dict[str, Any]) -> dict[str, Any]:
+def _level(comparison: str, level: dict[str, Any]) -> dict[str, Any]:
     """Return one level in Splink's words."""
     if comparison in _IDENTIFIER_COLUMN:
-        condition = _IDENTIFIER[place].format(_IDENTIFIER_COLUMN[comparison])
+        condition = _IDENTIFIER[level["label"]].format(_IDENTIFIER_COLUMN[comparison])
     else:
         condition = _SIDE.sub(r"\2_\1", level["condition"])
     found: dict[str, Any] = {
         "sql_condition": "ELSE" if condition == "true" else condition,
         "label_for_charts": level["label"],
-        "m_probability": level["m"],
+        "m_probability": level["m"] / WAYS.get(level["label"], 1.0),
         "u_probability": level["u"],
         "fix_m_probability": True,
         "fix_u_probability": True,
     }
-    rarity = RARITY.get((comparison, level["label"]))
-    if rarity is not None:
-        found |= {"tf_adjustment_column": rarity, "disable_tf_exact_match_detection": True}
+    chance = CHANCE.get((comparison, level["label"]))
+    if chance is not None:
+        found |= {"tf_adjustment_column": chance, "disable_tf_exact_match_detection": True}
     return found
 
 
@@ -121,14 +120,14 @@ def score_pairs(database: Database, model: dict[str, Any]) -> None:
     ``scores``: uid_l, uid_r, match_weight and the level of each comparison, counted from the last
     one, -1 where a value is not known.
     """
-    write_rarities(database, model)
+    write_chances(database, model)
     _write_records(database)
     try:
         api = DuckDBAPI(database.connection)
         linker = Linker(
             api.register("records"), SettingsCreator(**settings_of(model)), log_level=None
         )
-        for column in sorted(set(RARITY.values())):
+        for column in sorted(set(CHANCE.values())):
             # the frequencies stand in the records themselves; without a registered table Splink
             # would count anew, among the candidates
             linker.table_management.register_term_frequency_lookup(
@@ -156,14 +155,14 @@ def _write_records(database: Database) -> None:
         f"AND d.id_type = '{kind}') AS {name}"
         for kind, name in (("PNC", "pnc"), ("NOMS", "noms"))
     )
-    rarities = sorted(set(RARITY.values()))
-    typed = ", ".join(f"r.tf_{one}, NULL::VARCHAR AS {one}" for one in rarities)
-    on_record = ", ".join(f"NULL::DOUBLE AS tf_{one}, NULL::VARCHAR AS {one}" for one in rarities)
+    chances = sorted(set(CHANCE.values()))
+    typed = ", ".join(f"r.tf_{one}, NULL::VARCHAR AS {one}" for one in chances)
+    on_record = ", ".join(f"NULL::DOUBLE AS tf_{one}, NULL::VARCHAR AS {one}" for one in chances)
     database.run(
         "CREATE TEMP TABLE records AS SELECT s.uid, s.forename, s.surname, s.middle, s.full_names, "
         "s.birth, s.sex, CASE WHEN s.pnc IS NOT NULL THEN [s.pnc] END AS pnc, "
         f"CASE WHEN s.noms IS NOT NULL THEN [s.noms] END AS noms, {typed} "
-        "FROM submitted AS s JOIN rarities AS r USING (uid) UNION ALL "
+        "FROM submitted AS s JOIN chances AS r USING (uid) UNION ALL "
         "SELECT k.uid, coalesce(f.name, ''), coalesce(l.name, ''), coalesce(m.name, ''), "
         f"coalesce(f.full_names, []), k.birth, k.sex, {numbers}, {on_record} "
         "FROM known AS k LEFT JOIN names AS f ON f.id = k.forename_id "
@@ -174,5 +173,5 @@ def _write_records(database: Database) -> None:
         "k.uid AS join_key_r FROM pairs AS p JOIN known AS k "
         "ON k.person_id = p.person_id AND k.identity_no = p.identity_no"
     )
-    columns = ", ".join(f"NULL::VARCHAR AS {one}, NULL::DOUBLE AS tf_{one}" for one in rarities)
+    columns = ", ".join(f"NULL::VARCHAR AS {one}, NULL::DOUBLE AS tf_{one}" for one in chances)
     database.run(f"CREATE TEMP TABLE no_frequencies AS SELECT {columns} LIMIT 0")

@@ -90,6 +90,16 @@ def submitted_identities(people: pa.Table) -> pa.Table:
     return pa.table(found, schema=SUBMITTED_SCHEMA)
 
 
+def has_identifier(people: pa.Table) -> list[bool]:
+    """Return for each row whether it has a valid identifier of any kind."""
+    given = [
+        people[name].is_valid().to_pylist()
+        for name in _IDENTIFIERS.values()
+        if name in people.column_names
+    ]
+    return [any(row) for row in zip(*given, strict=True)] if given else [False] * people.num_rows
+
+
 def _names(first: str | None, last: str | None, middle: str | None) -> tuple[str, str, str]:
     """Return forename, surname and middle name; words after the first forename are middle names."""
     given = name_tokens(first) or _initial(first)

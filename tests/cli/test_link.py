@@ -1,18 +1,20 @@
 """``justicelab link`` on the command line: what it prints, and how it ends."""
 
+import csv
 import inspect
 import json
 import re
 from pathlib import Path
 
 import pytest
+from python_calamine import CalamineWorkbook
 from typer.testing import CliRunner
 
 from cli.link import link as link_command
 from cli.main import app
 from engine.cohort.reasons import NOT_ANALYSED, REASONS, STAGES
 from engine.cohort.rules import IndexRules
-from engine.link import LINK_OUTPUTS
+from engine.link import LINK_OUTPUTS, link
 from engine.release.folder import locked
 from engine.store.prepare import prepare
 from tests.engine.store.nation import make_tables, write_extract
@@ -108,6 +110,40 @@ def test_a_review_is_read_back(run, tmp_path):
     assert result.stdout == first.stdout
 
 
+def decided(path, decision):
+    """The review as a csv, with the same decision on the first candidate of each row."""
+    head, *rows = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
+    seen = set()
+    with Path("decided.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, head)
+        writer.writeheader()
+        for cells in rows:
+            row = dict(zip(head, cells, strict=True))
+            if row["Row"] not in seen:
+                row |= {"Decision": decision, "Decided by": "A. Reviewer"}
+                row |= {"Decided on": "02/03/2025", "Why": "seen on paper"}
+            seen.add(row["Row"])
+            writer.writerow(row)
+    return len(seen)
+
+
+def test_decisions_are_taken_over_and_recorded(run, tmp_path):
+    before = json.loads(run("--quiet", "--json").stdout)["linkage"]
+    reviewed = decided(tmp_path / "out" / "review.xlsx", "same person")
+    result = run("--quiet", "--json", "--decisions", "decided.csv")
+    after = json.loads(result.stdout)["linkage"]
+
+    assert result.exit_code == 0, result.output
+    assert reviewed == before["unresolved"] > 5
+    assert after["linked"] == before["linked"] + reviewed
+    with (tmp_path / "out" / "decisions.csv").open() as file:
+        recorded = list(csv.DictReader(file))
+    assert len(recorded) == reviewed
+    assert {(one["by"], one["on"], one["why"]) for one in recorded} == {
+        ("A. Reviewer", "2025-03-02", "seen on paper")
+    }
+
+
 @pytest.mark.parametrize(
     ("options", "code"),
     [
@@ -132,6 +168,15 @@ def test_a_folder_held_by_another_run(run, tmp_path):
 
     assert result.exit_code == 75
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_candidates_in_doubt_stay_out_of_the_comparison_pool(nation, tmp_path):
+    cohort = link(nation / "people.csv", nation / "store", tmp_path / "out")
+    doubt = set(cohort.found.band["person_id"].to_pylist())
+
+    assert len(doubt) > 5
+    assert doubt | set(cohort.choice.linked.tolist()) == set(cohort.out_of_pool.tolist())
+    assert doubt.isdisjoint(cohort.choice.linked.tolist())
 
 
 def test_options_files_codes_and_settings_are_in_the_docs():

@@ -162,40 +162,68 @@ def word(number, stage, seed):
 
 def pool(disposals, spells, treated, removed, rules, last, seed):
     """The position of each disposal of the pool to its drawn delay."""
-    everybody = sorted(delay for _, delay in treated)
-    kept = {}
+    waiting = []
     for person, own in disposals.items():
+        if person in removed:
+            continue
         inside = stays(own, spells.get(person, []))
-        left = []
         for d in own:
-            if not usable(d, rules) or d["index_date"] > last or person in removed:
+            if not usable(d, rules) or d["index_date"] > last:
                 continue
             if (sexual(d) and not rules.sexual_offences) or not of_age(d, rules):
                 continue
-            same = sorted(delay for kind, delay in treated if kind == d["index_type"])
-            delays = same or everybody or [0]
-            drawn = word(d["disposal_id"], 20, seed) >> 32
-            delay = delays[drawn * len(delays) >> 32] if max(everybody, default=0) else 0
-            start = d["index_date"] + dt.timedelta(delay)
-            nearer = [
-                o
-                for o in own
-                if usable(o, rules)
-                and o is not d
-                and (
-                    d["index_date"] < o["index_date"] <= start
-                    or (
-                        o["index_date"] == d["index_date"] and gravity(o, rules) < gravity(d, rules)
-                    )
-                )
-            ]
-            if nearer or any(received <= start < released for received, released in inside):
+            others = [o for o in own if usable(o, rules) and o is not d]
+            if any(
+                o["index_date"] == d["index_date"] and gravity(o, rules) < gravity(d, rules)
+                for o in others
+            ):
                 continue
-            days = d["days_to_first_reoffence"]
-            if rules.drop_earlier_reoffenders and days is not None and days < delay:
-                continue
-            left.append((word(d["disposal_id"], 21, seed), d["disposal_id"], d["position"], delay))
-        if left:
-            _, _, position, delay = min(left)
-            kept[position] = delay
-    return kept
+            later = [o["index_date"] for o in others if o["index_date"] > d["index_date"]]
+            first = d["days_to_first_reoffence"] if rules.drop_earlier_reoffenders else None
+            waiting.append((d, min(later, default=None), first, inside))
+
+    def left_over(one, delay, custody):
+        d, following, first, inside = one
+        start = d["index_date"] + dt.timedelta(delay)
+        return not (
+            (following is not None and following <= start)
+            or (first is not None and first < delay)
+            or any(received <= start < released for received, released in custody(d, inside))
+        )
+
+    def next_stay(d, inside):
+        return [stay for stay in inside if stay[1] > d["index_date"]][:1]
+
+    kept = {}
+    everybody = sorted(delay for _, delay in treated)
+    for kind in {one[0]["index_type"] for one in waiting}:
+        own = [one for one in waiting if one[0]["index_type"] == kind]
+        same = sorted(delay for name, delay in treated if name == kind) or everybody
+        weights = {}
+        for delay in dict.fromkeys(same):
+            free = sum(left_over(one, delay, next_stay) for one in own)
+            weights[delay] = same.count(delay) / free if free else 0.0
+        if not any(weights.values()):
+            weights = {delay: float(same.count(delay)) for delay in weights}
+        for one in own:
+            delay = 0
+            if max(everybody, default=0) > 0:
+                delay = draw(weights, word(one[0]["disposal_id"], 20, seed))
+            if left_over(one, delay, lambda _, inside: inside):
+                d = one[0]
+                key = (word(d["disposal_id"], 21, seed), d["disposal_id"], d["position"], delay)
+                kept.setdefault(d["person_id"], []).append(key)
+    return {min(keys)[2]: min(keys)[3] for keys in kept.values()}
+
+
+def draw(weights, word):
+    """A delay with its weight, by one random word."""
+    bounds, total = [], 0.0
+    for weight in weights.values():
+        total += weight
+        bounds.append(total)
+    drawn = (word >> 11) * 2.0**-53 * total
+    for delay, bound in zip(weights, bounds, strict=True):
+        if drawn < bound:
+            return delay
+    return delay

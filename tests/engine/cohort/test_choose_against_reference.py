@@ -225,7 +225,7 @@ def test_nobody_linked(careers):
     store, disposals, spells = careers
     people, _ = tables(submission(disposals, spells, seed=4)[:70])
     choice = choose_index(people, links_of(people, [None] * 70), store)
-    pool = comparison_pool(store, choice.treated)
+    pool = comparison_pool(store, choice.treated, removed=choice.linked)
 
     assert choice.treated.num_rows == choice.losses.num_rows == len(choice.linked) == 0
     assert set(pool.table["delay_days"].to_pylist()) == {0}

@@ -4,12 +4,12 @@ import doctest
 
 import pytest
 
-from engine.cohort import attrition, rules
+from engine.cohort import attrition, rules, starts
 from engine.cohort.rules import IndexRules
 from engine.errors import UsageError
 
 
-@pytest.mark.parametrize("module", [rules, attrition])
+@pytest.mark.parametrize("module", [rules, attrition, starts])
 def test_examples_in_docstrings(module):
     result = doctest.testmod(module)
 
