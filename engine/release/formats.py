@@ -157,12 +157,13 @@ def _at_least_one(value: float) -> str:
 def _trimmed(value: float) -> str:
     """At most two decimals and no zeros after them: figures that came rounded keep their digits."""
     text = fixed(value, 2)
-    return _tidy(text.rstrip("0").rstrip(".")) if "." in text else text
+    return text if "e" in text else text.rstrip("0").rstrip(".")
 
 
 def _withheld(value: Any) -> str:
     """Mark of a figure that is held back, with the rules that hold it back."""
-    rules = value if isinstance(value, list | tuple) else []
+    listed = value if isinstance(value, list | tuple) else []
+    rules = [one for one in listed if isinstance(one, str)]
     return f"[suppressed: {', '.join(map(plain_text, rules))}]" if rules else ABSENT
 
 
@@ -199,7 +200,7 @@ _NUMBERS: dict[str, Callable[[float], str]] = {
     "whole_percent": lambda value: fixed(value, 0) + "%",
     "trimmed": _trimmed,
     "trimmed_size": lambda value: _trimmed(abs(value)),
-    "year": lambda value: f"{value:.0f}",
+    "year": lambda value: fixed(value, 0).replace(",", ""),
 }
 
 

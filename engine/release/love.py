@@ -15,7 +15,7 @@ _AXIS_END = 1.0
 single covariate at 40 would squeeze the limits of 0.05 and 0.1 into one line."""
 
 
-def love_plot(results: Mapping[str, Any], width: int = svg.WIDE) -> str:
+def love_plot(results: Mapping[str, Any], width: int = svg.WIDE, form: str = "smd_size") -> str:
     """Absolute standardised mean difference of every term before and after matching.
 
     Parameters
@@ -24,6 +24,8 @@ def love_plot(results: Mapping[str, Any], width: int = svg.WIDE) -> str:
         The results as written to results.json.
     width : int
         Pixels; below 500 the names stand above their rows.
+    form : str
+        Format of the differences in the text alternative.
 
     Returns
     -------
@@ -92,7 +94,7 @@ def love_plot(results: Mapping[str, Any], width: int = svg.WIDE) -> str:
         width,
         bottom + 54,
         title,
-        _love_description(results, rows),
+        _love_description(results, rows, form),
         head,
         key,
         *axis,
@@ -214,15 +216,16 @@ def _is(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
-def _love_description(results: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+def _love_description(
+    results: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], form: str
+) -> str:
     """The love plot in words."""
     closely, fairly, poorly = (
         figure(results, f"balance_summary.{word}_matched", "count")
         for word in ("closely", "fairly", "poorly")
     )
     before, after = (
-        figure(results, f"balance_summary.largest_smd_{when}", "smd_size")
-        for when in ("before", "after")
+        figure(results, f"balance_summary.largest_smd_{when}", form) for when in ("before", "after")
     )
     parts = [
         (
@@ -234,7 +237,7 @@ def _love_description(results: Mapping[str, Any], rows: Sequence[Mapping[str, An
     for position in order_by_size(rows, "smd_after", "smd_before")[:3]:
         row = rows[position]
         parts.append(
-            f"{plain_text(row.get('name', ''))}: {FORMATS['smd_size'](row.get('smd_before'))}"
-            f" before, {FORMATS['smd_size'](row.get('smd_after'))} after."
+            f"{plain_text(row.get('name', ''))}: {FORMATS[form](row.get('smd_before'))}"
+            f" before, {FORMATS[form](row.get('smd_after'))} after."
         )
     return " ".join(parts) + " All numbers stand in the balance table."

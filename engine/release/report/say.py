@@ -27,8 +27,8 @@ _STANDINGS: dict[str, Standing] = {
     "match_not_adequate": "not_adequate",
 }
 LABELS = {
-    "fewer": "Fewer people reoffended",
-    "more": "More people reoffended",
+    "fewer": "People who took part reoffended less often",
+    "more": "People who took part reoffended more often",
     "inconclusive": "We cannot tell yet",
     "too_few": "Too few people to judge",
     "not_adequate": "No fair comparison could be made",
@@ -224,8 +224,10 @@ def _not_adequate(results: Mapping[str, Any], _: str) -> tuple[list[str], list[s
             " the service works."
         )
     return lead, [
-        "What would help: more facts on how people were chosen, a wider group to compare with, or"
-        " a longer list.",
+        (
+            "What would help: more facts on how people were chosen, a wider group to compare with, or"
+            " a longer list."
+        ),
         "This does not show that the service fails. It does not show that it works.",
     ]
 
@@ -248,9 +250,9 @@ _MISSED = {
 
 
 def _held_back(_: Mapping[str, Any], __: str) -> tuple[list[str], list[str]]:
-    return [
-        "The figures rest on so few people that they are held back."
-    ], ["More people would cure this: a longer list, or the lists of several years put together."]
+    return ["The figures rest on so few people that they are held back."], [
+        "More people would cure this: a longer list, or the lists of several years put together."
+    ]
 
 
 @dataclass(frozen=True)
@@ -327,7 +329,6 @@ def _card(results: Mapping[str, Any], name: str, key: str) -> Card:
     title, values, unit, (less, more), tail, note = _CARDS[name]
     found = standing(lookup(results, key))
     base = key + values
-    word = {"fewer": less, "more": more}.get(found, "")
     said = {
         "fewer": f"The true gap is likely to be between {{.ci_high|whole_least}} and"
         f" {{.ci_low|whole_size}} {less}{tail}.",

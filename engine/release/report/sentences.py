@@ -81,7 +81,8 @@ def marked(results: Mapping[str, Any], said: Sentence) -> "Markup":
     """The sentence as HTML; each figure carries its key and format, and everything is escaped."""
     from markupsafe import Markup, escape  # noqa: PLC0415 - only pages pay for it
 
-    parts, last = [], 0
+    parts: list[Markup] = []
+    last = 0
     for found in _FIGURE.finditer(said.words):
         parts.extend((escape(said.words[last : found.start()]), span(results, *found.groups())))
         last = found.end()
