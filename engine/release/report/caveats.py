@@ -18,22 +18,22 @@ CAVEATS: dict[str, tuple[str, str]] = {
     "treatment_as_usual": (
         "The other group was not left alone.",
         (
-            "Similar people may have had help of another kind, and nobody knows how much. The result"
-            " sets the service beside whatever they had."
+            "Similar people may have had help of another kind, and nobody knows how much. The"
+            " result sets the service beside whatever they had."
         ),
     ),
     "only_linked_and_matched": (
         "Some people are not in the result.",
         (
-            "Only those who were found in the records and had people like them to be set beside are in"
-            " it. For the others, the result could be another."
+            "Only those who were found in the records and had people like them to be set beside are"
+            " in it. For the others, the result could be another."
         ),
     ),
     "selection_route": (
         "How people came to the service matters.",
         (
-            "If they came forward, or were picked, for a reason that also bears on reoffending and is"
-            " in no record, setting like beside like cannot put that right."
+            "If they came forward, or were picked, for a reason that also bears on reoffending and"
+            " is in no record, setting like beside like cannot put that right."
         ),
     ),
     "lower_bound": (
@@ -46,8 +46,8 @@ CAVEATS: dict[str, tuple[str, str]] = {
     "court_delays": (
         "Courts take time.",
         (
-            "Where courts were slow, as in and after 2020, some crimes were settled too late to be"
-            " counted."
+            "Where courts were slow, as in the years of the pandemic, some crimes were settled too"
+            " late to be counted."
         ),
     ),
     "inconclusive_is_not_failure": (
@@ -62,7 +62,8 @@ CAVEATS: dict[str, tuple[str, str]] = {
         "Do not line up the rates of services.",
         (
             "The share that reoffended depends above all on who took part. It may be set beside the"
-            " similar people of this report only, and not beside a national rate or another service."
+            " similar people of this report only, and not beside a national rate or another"
+            " service."
         ),
     ),
     "conditional_measures": (
@@ -76,13 +77,13 @@ CAVEATS: dict[str, tuple[str, str]] = {
     "averages_hide": (
         "An average hides people.",
         (
-            "A way out of crime can have a relapse on it, and the same service may help one person and"
-            " not another."
+            "A way out of crime can have a relapse on it, and the same service may help one person"
+            " and not another."
         ),
     ),
     "deaths_not_removed": (
         "People who died or left the country are still counted.",
-        "The records seldom say so; they count as people who did not reoffend.",
+        "The records seldom say so, and they count like everybody else.",
     ),
     "many_lost": (
         "Many are missing.",
@@ -106,22 +107,22 @@ CAVEATS: dict[str, tuple[str, str]] = {
     "separated_model": (
         "One fact tells the groups apart by itself.",
         (
-            "Something recorded is true of hardly anybody but those who took part, so the model behind"
-            " the comparison had to be steadied."
+            "Something recorded is true of hardly anybody but those who took part, so the model"
+            " behind the comparison had to be steadied."
         ),
     ),
     "heavy_reuse": (
         "A few people carry much weight.",
         (
-            "Some of the similar people stand for many who took part, so the comparison rests on fewer"
-            " people than it seems."
+            "Some of the similar people stand for many who took part, so the comparison rests on"
+            " fewer people than it seems."
         ),
     ),
     "linkage_uncertain": (
         "Some people may have been mixed up.",
         (
-            "More than a hundredth of those found in the records may be somebody else of the same name"
-            " and birth date."
+            "More than a hundredth of those found in the records may be somebody else of the same"
+            " name and birth date."
         ),
     ),
     "placebo_failed": (
@@ -134,8 +135,8 @@ CAVEATS: dict[str, tuple[str, str]] = {
     "fragile_to_unobserved": (
         "Something unseen could undo the result.",
         (
-            "Had a fact as telling as the strongest one on record been left out, the result would not"
-            " be clear."
+            "Had a fact as telling as the strongest one on record been left out, the result would"
+            " not be clear."
         ),
     ),
     "trio_disagrees": (
@@ -161,15 +162,15 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "Similar people",
         (
-            "People with a like sentence who were not on the list and were alike beforehand in what"
-            " the records hold. In tables: comparison."
+            "People with a similar sentence who were not on the list and were alike beforehand in"
+            " what the records hold. In tables: comparison."
         ),
     ),
     (
         "Reoffended",
         (
-            "Committed a crime in the time they were followed that ended in a conviction or a caution,"
-            " then or in the waiting period after it."
+            "Committed a crime in the time they were followed that ended in a conviction or a"
+            " caution, then or in the waiting period after it."
         ),
     ),
     (
@@ -179,29 +180,30 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "Gap, difference",
         (
-            "The figure of those who took part, minus the figure of similar people. Below zero: lower"
-            " for those who took part."
+            "The figure of those who took part, minus the figure of similar people. Below zero:"
+            " lower for those who took part."
         ),
     ),
     (
         "95% interval",
         (
-            "The range of true gaps that fit the figures. Out of 100 studies like this one, about 95"
-            " would have the true gap inside."
+            "The range of true gaps that fit the figures. Out of 100 studies like this one, about"
+            " 95 would have the true gap inside."
         ),
     ),
     (
         "More than chance (‘significant’)",
         (
             "A gap this large would come up by luck alone in at most 5 of 100 studies, and enough"
-            " people reoffended to say so. It does not mean that the gap is large or that it matters."
+            " people reoffended to say so. It does not mean that the gap is large or that it"
+            " matters."
         ),
     ),
     (
         "p-value",
         (
-            "How often luck alone would bring a gap at least this large, if the two groups truly fared"
-            " alike: 0.03 is 3 times in 100."
+            "How often luck alone would bring a gap at least this large, if the two groups truly"
+            " fared alike: 0.03 is 3 times in 100."
         ),
     ),
     (
@@ -212,15 +214,15 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "Standardised difference (SMD)",
         (
-            "How far apart the two groups are in one fact, in units of its usual spread. Up to 0.05 is"
-            " close, up to 0.1 fair, above that poor."
+            "How far apart the two groups are in one fact, in units of its usual spread. Up to 0.05"
+            " is close, up to 0.1 fair, above that poor."
         ),
     ),
     (
         "Effective number",
         (
-            "How many people of equal weight would tell as much as the similar people do, some of whom"
-            " stand for several."
+            "How many people of equal weight would tell as much as the similar people do, some of"
+            " whom stand for several."
         ),
     ),
     (
@@ -237,8 +239,8 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "Placebo",
         (
-            "A test on something that happened before anybody took part, where there should be no gap"
-            " but that of chance."
+            "A test on something that happened before anybody took part, where there should be no"
+            " gap but that of chance."
         ),
     ),
 )
@@ -264,16 +266,17 @@ def method(results: Mapping[str, Any]) -> list[Sentence]:
             " {linkage.linked|count} were found ({linkage.linked_percent|whole_percent})."
         ),
         (
-            "For each person, the release from prison or the start of the sentence that goes with the"
-            f" dates of the service was taken, and the person was followed from that day {_for(results)}."
+            "For each person, the release from prison or the start of the sentence that goes with"
+            f" the dates of the service was taken, and the person was followed from that day"
+            f" {_for(results)}."
         ),
         (
-            "A crime counts if it was committed in that time and settled by a conviction or caution in"
-            " it, or in the {study.waiting_months|whole} months after."
+            "A crime counts if it was committed in that time and settled by a conviction or caution"
+            " in it, or in the {study.waiting_months|whole} months after."
         ),
         (
-            "People with a like sentence in the same years who were not on the list made up the pool"
-            " to compare with ({analyses.0.counts.comparison_pool|count} sentences)."
+            "People with a similar sentence in the same years who were not on the list made up the"
+            " pool to compare with ({analyses.0.counts.comparison_pool|count} sentences)."
         ),
         (
             "A model turned what was known beforehand about each person, in"

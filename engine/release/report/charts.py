@@ -54,7 +54,7 @@ def draw(results: Mapping[str, Any]) -> dict[str, str]:
         if lookup(results, "attrition.stages") is not None:
             made[f"attrition{ending}"] = chevron(results, width)
         if alike["balance"]:
-            made[f"love-plot{ending}"] = love_plot(alike, width, "trimmed_size")
+            made[f"love-plot{ending}"] = love_plot(alike, width, "fixed_2_size")
         if has_overlap(alike):
             made[f"overlap-plot{ending}"] = overlap_plot(alike, width, "ratio")
         if len(rows := part_rows(results)) > 1:
@@ -100,7 +100,7 @@ def _gap(results: Mapping[str, Any], card: Card, ending: str) -> str:
 
 _BARS = {
     "reoffended": ("People who reoffended", "In every 100 people", "whole"),
-    "n_reoffences": ("Crimes committed", "Average for each person", "trimmed"),
+    "n_reoffences": ("New offences", "Average for each person", "trimmed"),
     "days_to_first_reoffence": ("Days to the first reoffence", "Reoffenders only", "whole"),
 }
 

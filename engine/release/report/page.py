@@ -1,6 +1,7 @@
 """The page of a study: one file, no script, no network, from the released results alone."""
 
 import base64
+import functools
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -71,9 +72,10 @@ def study_page(results: Mapping[str, Any], charts: Mapping[str, str] | None = No
 
     drawn = draw(results) if charts is None else charts
     return (
-        environment(results)
+        environment()
         .get_template("report/page.html.jinja")
         .render(
+            **printers(results),
             **_view(results),
             **style(),
             charts={name: Markup(chart) for name, chart in drawn.items()},  # noqa: S704 - ours, escaped
@@ -93,9 +95,26 @@ def style() -> dict[str, Any]:
     return {"style": Markup(text), "style_hash": f"sha256-{digest}"}  # noqa: S704
 
 
-def environment(results: Mapping[str, Any]) -> "Environment":
-    """Templates with autoescape, and the functions that print figures and sentences by key."""
+@functools.cache
+def environment() -> "Environment":
+    """Templates of reports, with autoescape; read once in a process."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - 40 ms
+    from markupsafe import Markup  # noqa: PLC0415 - as above
+
+    return Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda one: (
+            plain_text(one) if isinstance(one, str) and not isinstance(one, Markup) else one
+        ),
+    )
+
+
+def printers(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Functions by which a template prints: figures and sentences of these results, by key."""
     from markupsafe import Markup  # noqa: PLC0415 - as above
 
     def value(base: str, field: str, form: str) -> Markup:
@@ -110,25 +129,14 @@ def environment(results: Mapping[str, Any]) -> "Environment":
         ends = (span(results, f"{base}.{end}", form) for end in ("ci_low", "ci_high"))
         return Markup(" to ").join(ends)
 
-    made = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda one: (
-            plain_text(one) if isinstance(one, str) and not isinstance(one, Markup) else one
-        ),
-    )
-    made.globals.update(
-        f=lambda key, form="text": span(results, key, form),
-        v=value,
-        limits=limits,
-        say=lambda one: marked(results, one),
-        has=lambda key: lookup(results, key) is not None,
-        significant=lambda key: bool(lookup(results, f"{key}.significant")),
-    )
-    return made
+    return {
+        "f": lambda key, form="text": span(results, key, form),
+        "v": value,
+        "limits": limits,
+        "say": lambda one: marked(results, one),
+        "has": lambda key: lookup(results, key) is not None,
+        "significant": lambda key: bool(lookup(results, f"{key}.significant")),
+    }
 
 
 def _view(results: Mapping[str, Any]) -> dict[str, Any]:

@@ -225,8 +225,8 @@ def _not_adequate(results: Mapping[str, Any], _: str) -> tuple[list[str], list[s
         )
     return lead, [
         (
-            "What would help: more facts on how people were chosen, a wider group to compare with, or"
-            " a longer list."
+            "What would help: more facts on how people were chosen, a wider group to compare with,"
+            " or a longer list."
         ),
         "This does not show that the service fails. It does not show that it works.",
     ]
@@ -299,7 +299,7 @@ _CARDS = {
     "n_reoffences": (
         "How often",
         ".per_100",
-        "crimes for every 100 people",
+        "new offences for every 100 people",
         ("fewer", "more"),
         " for every 100 people",
         "Counted over everybody, those who did not reoffend included.",
@@ -307,7 +307,7 @@ _CARDS = {
     "days_to_first_reoffence": (
         "How soon",
         "",
-        "days to the first crime",
+        "days to the first new offence",
         ("days sooner", "days later"),
         "",
         "Counts only people who reoffended.",
