@@ -8,6 +8,7 @@ from engine.release import svg
 from engine.release.formats import figure, is_number, lookup
 
 _LOST = "#dfe5ea"
+_SIZE = 13.5
 
 
 def chevron(results: Mapping[str, Any], width: int = svg.WIDE) -> str:
@@ -41,20 +42,21 @@ def chevron(results: Mapping[str, Any], width: int = svg.WIDE) -> str:
     ]
     parts, told, before = [head], [], whole
     y = top + 10
-    bar, size = 34.0, 13.5
+    bar = 34.0
     for label, key, stage in rows:
         value = lookup(results, key)
         value = float(value) if is_number(value) else before
-        lines = svg.wrap(label, (width if narrow else left) - 14, size)
+        lines = svg.wrap(label, (width if narrow else left) - 14, _SIZE)
         if narrow:
             for line in lines:
                 y += 17
-                parts.append(svg.text(0, y - 3, line, size=size))
+                parts.append(svg.text(0, y - 3, line, size=_SIZE))
+            y += 3
         else:
             first = y + bar / 2 + 4.5 - 8.5 * (len(lines) - 1)
             parts += [
                 svg.text(
-                    0, first + 17 * i, line, size=size, font_weight=600 if stage is None else None
+                    0, first + 17 * i, line, size=_SIZE, font_weight=600 if stage is None else None
                 )
                 for i, line in enumerate(lines)
             ]
@@ -63,23 +65,27 @@ def chevron(results: Mapping[str, Any], width: int = svg.WIDE) -> str:
         if now < was:
             parts.append(_slice(now, was, y, bar))
         figure_of = figure(results, key, "count")
+        need = svg.text_width(figure_of, 16, bold=True)
+        inside = now - left > need + 26
         parts.append(
             svg.text(
-                left + 12,
+                left + 12 if inside else now + 10,
                 y + bar / 2 + 5.5,
                 figure_of,
                 size=16,
                 font_weight=700,
-                fill="#fff",
                 data_key=key,
                 data_format="count",
+                **({"fill": "#fff"} if inside else svg.RIM),
             )
         )
         if stage is None:
             told.append(f"{figure_of} people were sent in")
         else:
             base = f"attrition.stages.{stage}"
-            parts.append(_lost(results, base, (left, now), was, y + bar / 2 + 5))
+            taken = left + 12 + need if inside else now + 10 + need
+            places = (taken, now, was, float(width))
+            parts.append(_lost(results, base, places, y + bar / 2 + 5))
             told.append(
                 f"{label}: {figure(results, f'{base}.lost', 'count')} lost"
                 f" ({figure(results, f'{base}.lost_text', 'text')}), {figure_of} left"
@@ -124,20 +130,27 @@ def _slice(now: float, was: float, y: float, high: float) -> str:
 
 
 def _lost(
-    results: Mapping[str, Any], base: str, bar: tuple[float, float], was: float, y: float
+    results: Mapping[str, Any], base: str, places: tuple[float, float, float, float], y: float
 ) -> str:
-    """How many were lost: in the bar where there is room for it, else to the right of it."""
-    count, share = (
-        figure(results, f"{base}.lost", "count"),
-        figure(results, f"{base}.lost_text", "text"),
-    )
+    """How many were lost: in the bar, in the slice that was lost, or beside it, as there is room.
+
+    ``places`` are the end of the number in the row, of the bar, of the slice, and of the chart.
+    """
+    count = figure(results, f"{base}.lost", "count")
+    share = figure(results, f"{base}.lost_text", "text")
     words = (
         f"\u2212{svg.tag('tspan', escape(count), data_key=f'{base}.lost', data_format='count')} ("
         f"{svg.tag('tspan', escape(share), data_key=f'{base}.lost_text', data_format='text')})"
     )
-    need = svg.text_width(f"-{count} ({share})", 13.5)
-    left, right = bar
-    look: dict[str, object] = {"x": right - 16, "text_anchor": "end", "fill": "#fff"}
-    if right - left < need + 96:
-        look = {"x": was + 8, "fill": svg.INK, **svg.RIM}
-    return svg.tag("text", words, y=y, font_size=13.5, **look)
+    need = svg.text_width(f"-{count} ({share})", _SIZE)
+    taken, now, was, end = places
+    look: dict[str, Any]
+    if now - 16 - need > taken + 8:
+        look = {"x": now - 16, "text_anchor": "end", "fill": "#fff"}
+    elif was - 14 - need > max(taken, now) + 8:
+        look = {"x": max(taken, now) + 10}
+    elif max(was, taken) + 8 + need < end:
+        look = {"x": max(was, taken) + 8, **svg.RIM}
+    else:
+        look = {"x": end - 2, "text_anchor": "end", **svg.RIM}
+    return svg.tag("text", words, y=y, font_size=_SIZE, **look)

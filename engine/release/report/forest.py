@@ -32,7 +32,7 @@ class Row:
 
 
 def forest(
-    results: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    results: Mapping[str, Any],
     rows: Sequence[Row],
     words: tuple[str, str],
     ends: tuple[str, str],
@@ -45,8 +45,8 @@ def forest(
 
     Parameters
     ----------
-    results : mapping or sequence of mapping
-        The results that the rows' keys stand in; for several studies one for each row.
+    results : mapping
+        The results that the keys of the rows stand in.
     rows : sequence of Row
     words : (str, str)
         Message and subtitle.
@@ -65,7 +65,6 @@ def forest(
         SVG.
     """
     narrow = width < 500
-    held = [results] * len(rows) if isinstance(results, Mapping) else list(results)
     head, top = svg.heading(*words, width)
     parts = [head]
     if key is not None:
@@ -75,7 +74,7 @@ def forest(
     label = 0.0 if narrow else min(max(_longest(rows) + 14, 120), 225)
     right = 0.0 if narrow else 104.0
     left, end = label + 12, width - right - 12
-    found = [_ends(one, row) for one, row in zip(held, rows, strict=True)]
+    found = [_ends(results, row) for row in rows]
     known = [three for three in found if three is not None]
     low = min([-1.0, *(three[0] for three in known)])
     high = max([1.0, *(three[1] for three in known)])
@@ -85,7 +84,7 @@ def forest(
     height = 52.0 if narrow else 36.0
     bottom = top + height * len(rows)
     zero = place(0.0)
-    parts.extend(_sides(zero, top - 10, ends, (left, end)))
+    parts.extend(_sides(zero, top - 10, ends, width))
     ticks = svg.ticks(low - margin, high + margin, 5 if narrow else 7)
     step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
     for value in ticks:
@@ -106,9 +105,11 @@ def forest(
             )
         )
     told = []
-    for position, (one, row, three) in enumerate(zip(held, rows, found, strict=True)):
+    for position, (row, three) in enumerate(zip(rows, found, strict=True)):
         y = top + height * position + (36 if narrow else height / 2)
-        parts.extend(_label(row.label, y, width - 110 if narrow else label - 8, narrow=narrow))
+        beside = max(svg.text_width(row.instead, 13) + 10, 100.0)
+        room = width - beside if narrow else label - 8
+        parts.extend(_label(row.label, y, room, narrow=narrow))
         where = {"x": width, "y": y - 15 if narrow else y + 4.5}
         if three is None:
             parts.append(
@@ -124,7 +125,7 @@ def forest(
             told.append(f"{row.label}: {row.instead}")
             continue
         parts.append(_interval(place, three, y, main=row.main))
-        ends_shown = [figure(one, f"{row.base}.{k}", "whole") for k in ("ci_low", "ci_high")]
+        ends_shown = [figure(results, f"{row.base}.{k}", "whole") for k in ("ci_low", "ci_high")]
         numbers = " to ".join(
             svg.tag("tspan", text, data_key=f"{row.base}.{k}", data_format="whole")
             for k, text in zip(("ci_low", "ci_high"), ends_shown, strict=True)
@@ -135,12 +136,11 @@ def forest(
                 numbers,
                 font_size=13.5,
                 text_anchor="end",
-                data_study=None if isinstance(results, Mapping) else position,
                 **svg.RIM,
                 **where,
             )
         )
-        middle = figure(one, f"{row.base}.difference", "whole")
+        middle = figure(results, f"{row.base}.difference", "whole")
         told.append(f"{row.label}: {middle}, interval {' to '.join(ends_shown)}")
     return svg.picture(
         name + ("-narrow" if narrow else ""),
@@ -177,15 +177,18 @@ def _ends(results: Mapping[str, Any], row: Row) -> tuple[float, float, float] | 
     return None
 
 
-def _sides(zero: float, y: float, ends: tuple[str, str], room: tuple[float, float]) -> list[str]:
-    """Words on both sides of zero, where there is room for them."""
-    drawn = []
-    left, right = f"← {ends[0]}", f"{ends[1]} →"
-    if zero - room[0] > svg.text_width(left, 13) + 8:
-        drawn.append(svg.text(zero - 8, y, left, size=13, fill=svg.GREY, text_anchor="end"))
-    if room[1] - zero > svg.text_width(right, 13) + 8:
-        drawn.append(svg.text(zero + 8, y, right, size=13, fill=svg.GREY))
-    return drawn
+def _sides(zero: float, y: float, ends: tuple[str, str], width: float) -> list[str]:
+    """Words on both sides of zero; their first word alone where there is no room for more."""
+
+    def fits(words: tuple[str, str]) -> bool:
+        left, right = (svg.text_width(f"{one} →", 13) + 8 for one in words)
+        return zero > left and width - zero > right
+
+    words = ends if fits(ends) else (ends[0].split()[0], ends[1].split()[0])
+    return [
+        svg.text(zero - 8, y, f"← {words[0]}", size=13, fill=svg.GREY, text_anchor="end"),
+        svg.text(zero + 8, y, f"{words[1]} →", size=13, fill=svg.GREY),
+    ]
 
 
 def _interval(place: Any, ends: tuple[float, float, float], y: float, *, main: bool) -> str:
