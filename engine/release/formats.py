@@ -220,6 +220,7 @@ def _guarded(form: Callable[[float], str]) -> Callable[[Any], str]:
 FORMATS: dict[str, Callable[[Any], str]] = {
     **{name: _guarded(form) for name, form in _NUMBERS.items()},
     "text": lambda value: ABSENT if value is None else plain_text(value),
+    "words": lambda value: ABSENT if value is None else plain_text(value).replace("_", " "),
     "withheld": _withheld,
 }
 """Format name to function. Each takes a figure (or ``None``) and returns text."""

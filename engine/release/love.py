@@ -15,7 +15,12 @@ _AXIS_END = 1.0
 single covariate at 40 would squeeze the limits of 0.05 and 0.1 into one line."""
 
 
-def love_plot(results: Mapping[str, Any], width: int = svg.WIDE, form: str = "smd_size") -> str:
+def love_plot(
+    results: Mapping[str, Any],
+    width: int = svg.WIDE,
+    form: str = "smd_size",
+    most: int = MOST_TERMS,
+) -> str:
     """Absolute standardised mean difference of every term before and after matching.
 
     Parameters
@@ -26,15 +31,17 @@ def love_plot(results: Mapping[str, Any], width: int = svg.WIDE, form: str = "sm
         Pixels; below 500 the names stand above their rows.
     form : str
         Format of the differences in the text alternative.
+    most : int
+        Largest number of rows.
 
     Returns
     -------
     str
-        SVG. At most 40 terms: those with the largest difference after matching, shown in the order
-        of their difference before; the subtitle says how many there are.
+        SVG. At most ``most`` terms: those with the largest difference after matching, shown in the
+        order of their difference before; the subtitle says how many there are.
     """
     balance = results.get("balance") or []
-    chosen = order_by_size(balance, "smd_after", "smd_before")[:MOST_TERMS]
+    chosen = order_by_size(balance, "smd_after", "smd_before")[:most]
     rows = [balance[i] for i in chosen]
     rows = [rows[i] for i in order_by_size(rows, "smd_before", "smd_after")]
     narrow = width < 500
@@ -196,7 +203,8 @@ def _love_words(results: Mapping[str, Any], shown: int) -> tuple[str, str]:
     closely, fairly, poorly = (
         summary.get(f"{word}_matched") or 0 for word in ("closely", "fairly", "poorly")
     )
-    total = len(results.get("balance") or ())
+    # Where small levels were merged, there are fewer rows than terms that were matched.
+    total = summary.get("covariates") or len(results.get("balance") or ())
     of = f"of {FORMATS['count'](total)} characteristic{'' if total == 1 else 's'}"
     if closely + fairly + poorly == 0:
         title = "How alike the groups are cannot be told"

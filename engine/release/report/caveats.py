@@ -324,9 +324,9 @@ def sure(results: Mapping[str, Any]) -> list[tuple[str, Sentence]]:
             (
                 "Something we cannot see.",
                 sentence(
-                    "Something unseen would have to make people {.e_value|trimmed} times as likely"
-                    " both to take part and to reoffend, or not to, to explain the whole gap"
-                    " (the E-value).",
+                    "Something unseen could explain the whole gap only if it made people at least"
+                    " {.e_value|trimmed} times as likely to take part, and as many times as likely"
+                    " to reoffend, or not to (the E-value).",
                     "sensitivity.e_values.0",
                 ),
             )

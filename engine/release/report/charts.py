@@ -18,6 +18,9 @@ from engine.release.report.sentences import Sentence, plain
 _IN_CARD = 270
 """Width of a chart inside a card on a phone of 320 pixels."""
 
+_MOST_FACTS = 20
+"""Rows of the love plot; a reader of the page has them all in the table behind it."""
+
 WHY_NOT = {
     "too_few_treated": "too few people",
     "no_match": "nobody could be paired",
@@ -54,14 +57,19 @@ def draw(results: Mapping[str, Any]) -> dict[str, str]:
         if lookup(results, "attrition.stages") is not None:
             made[f"attrition{ending}"] = chevron(results, width)
         if alike["balance"]:
-            made[f"love-plot{ending}"] = love_plot(alike, width, "fixed_2_size")
+            made[f"love-plot{ending}"] = love_plot(alike, width, "fixed_2_size", _MOST_FACTS)
         if has_overlap(alike):
             made[f"overlap-plot{ending}"] = overlap_plot(alike, width, "ratio")
-        if len(rows := part_rows(results)) > 1:
+        if len(rows := part_rows(results)) > 1 and _any(results, rows):
             made[f"parts{ending}"] = _parts(results, rows, width)
-        if runs := trio_rows(results):
+        if (runs := trio_rows(results)) and _any(results, runs):
             made[f"trio{ending}"] = _trio(results, runs, width)
     return made
+
+
+def _any(results: Mapping[str, Any], rows: list[Row]) -> bool:
+    """Whether at least one row of a forest plot has an interval."""
+    return any(is_number(lookup(results, f"{row.base}.ci_low")) for row in rows)
 
 
 def _groups(results: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -192,13 +200,14 @@ def _parts(results: Mapping[str, Any], rows: list[Row], width: int) -> str:
 
 
 def _trio(results: Mapping[str, Any], rows: list[Row], width: int) -> str:
-    agrees = lookup(results, "trio.agrees")
+    agrees = {True: "agree", False: "do not all agree"}.get(
+        lookup(results, "trio.agrees"), "cannot all be given"
+    )
     return forest(
         results,
         rows,
         (
-            "Needs taken into account: the three results "
-            + ("agree" if agrees else "do not all agree"),
+            "Needs taken into account: the three results " + agrees,
             "Gap in people who reoffended, in every 100, with 95% interval",
         ),
         _SIDES,

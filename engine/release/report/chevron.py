@@ -9,6 +9,7 @@ from engine.release.formats import figure, is_number, lookup
 
 _LOST = "#dfe5ea"
 _SIZE = 13.5
+_BAR = 34.0
 
 
 def chevron(results: Mapping[str, Any], width: int = svg.WIDE) -> str:
@@ -42,56 +43,26 @@ def chevron(results: Mapping[str, Any], width: int = svg.WIDE) -> str:
     ]
     parts, told, before = [head], [], whole
     y = top + 10
-    bar = 34.0
     for label, key, stage in rows:
         value = lookup(results, key)
-        value = float(value) if is_number(value) else before
+        now = float(value) if is_number(value) else before
         lines = svg.wrap(label, (width if narrow else left) - 14, _SIZE)
+        look = {"font_weight": 600 if stage is None else None}
         if narrow:
-            for line in lines:
-                y += 17
-                parts.append(svg.text(0, y - 3, line, size=_SIZE))
-            y += 3
+            first = y + 14.0
+            y += 17 * len(lines) + 3
+            tall = _BAR
         else:
-            first = y + bar / 2 + 4.5 - 8.5 * (len(lines) - 1)
-            parts += [
-                svg.text(
-                    0, first + 17 * i, line, size=_SIZE, font_weight=600 if stage is None else None
-                )
-                for i, line in enumerate(lines)
-            ]
-        was, now = left + room * before / whole, left + room * value / whole
-        parts.append(_band(left, now, y, bar, svg.DARK_BLUE))
-        if now < was:
-            parts.append(_slice(now, was, y, bar))
-        figure_of = figure(results, key, "count")
-        need = svg.text_width(figure_of, 16, bold=True)
-        inside = now - left > need + 26
-        parts.append(
-            svg.text(
-                left + 12 if inside else now + 10,
-                y + bar / 2 + 5.5,
-                figure_of,
-                size=16,
-                font_weight=700,
-                data_key=key,
-                data_format="count",
-                **({"fill": "#fff"} if inside else svg.RIM),
-            )
-        )
-        if stage is None:
-            told.append(f"{figure_of} people were sent in")
-        else:
-            base = f"attrition.stages.{stage}"
-            taken = left + 12 + need if inside else now + 10 + need
-            places = (taken, now, was, float(width))
-            parts.append(_lost(results, base, places, y + bar / 2 + 5))
-            told.append(
-                f"{label}: {figure(results, f'{base}.lost', 'count')} lost"
-                f" ({figure(results, f'{base}.lost_text', 'text')}), {figure_of} left"
-            )
-        before = value
-        y += bar + (9 if narrow else 7)
+            tall = max(_BAR, 17.0 * len(lines))
+            first = y + tall / 2 + 4.5 - 8.5 * (len(lines) - 1)
+        parts += [
+            svg.text(0, first + 17 * i, line, size=_SIZE, **look) for i, line in enumerate(lines)
+        ]
+        ends = (left, left + room * now / whole, left + room * before / whole, float(width))
+        parts.append(_row(results, key, stage, ends, y + (tall - _BAR) / 2))
+        told.append(_told(results, label, key, stage))
+        before = now
+        y += tall + (9 if narrow else 7)
     return svg.picture(
         "attrition" + ("-narrow" if narrow else ""),
         width,
@@ -100,6 +71,53 @@ def chevron(results: Mapping[str, Any], width: int = svg.WIDE) -> str:
         ". ".join(told) + ".",
         *parts,
     )
+
+
+def _told(results: Mapping[str, Any], label: str, key: str, stage: int | None) -> str:
+    """One step in words."""
+    left = figure(results, key, "count")
+    if stage is None:
+        return f"{left} people were sent in"
+    base = f"attrition.stages.{stage}"
+    if lookup(results, f"{base}.lost") is None:
+        return (
+            f"{label}: number lost {figure(results, f'{base}.withheld', 'withheld')}, {left} left"
+        )
+    lost = figure(results, f"{base}.lost", "count")
+    return f"{label}: {lost} lost ({figure(results, f'{base}.lost_text', 'text')}), {left} left"
+
+
+def _row(
+    results: Mapping[str, Any],
+    key: str,
+    stage: int | None,
+    ends: tuple[float, float, float, float],
+    y: float,
+) -> str:
+    """Bar of one step with its numbers; ``ends``: its start, its end, the end before, the edge."""
+    left, now, was, edge = ends
+    shown = figure(results, key, "count")
+    need = svg.text_width(shown, 16, bold=True)
+    inside = now - left > need + 26
+    start = left + 12 if inside else now + 10
+    parts = [
+        _band(left, now, y, _BAR, svg.DARK_BLUE),
+        _slice(now, was, y, _BAR) if now < was else "",
+        svg.text(
+            start,
+            y + _BAR / 2 + 5.5,
+            shown,
+            size=16,
+            font_weight=700,
+            data_key=key,
+            data_format="count",
+            **({"fill": "#fff"} if inside else svg.RIM),
+        ),
+    ]
+    if stage is not None:
+        base = f"attrition.stages.{stage}"
+        parts.append(_lost(results, base, (start + need, now, was, edge), y + _BAR / 2 + 5))
+    return "".join(parts)
 
 
 def _band(left: float, right: float, y: float, high: float, colour: str) -> str:
@@ -136,13 +154,18 @@ def _lost(
 
     ``places`` are the end of the number in the row, of the bar, of the slice, and of the chart.
     """
-    count = figure(results, f"{base}.lost", "count")
-    share = figure(results, f"{base}.lost_text", "text")
-    words = (
-        f"\u2212{svg.tag('tspan', escape(count), data_key=f'{base}.lost', data_format='count')} ("
-        f"{svg.tag('tspan', escape(share), data_key=f'{base}.lost_text', data_format='text')})"
-    )
-    need = svg.text_width(f"-{count} ({share})", _SIZE)
+    if lookup(results, f"{base}.lost") is None:
+        fields = [("withheld", "withheld")]
+    else:
+        fields = [("lost", "count"), ("lost_text", "text")]
+    shown = [figure(results, f"{base}.{name}", form) for name, form in fields]
+    marks = [
+        svg.tag("tspan", escape(text), data_key=f"{base}.{name}", data_format=form)
+        for (name, form), text in zip(fields, shown, strict=True)
+    ]
+    sign = "\u2212" if lookup(results, f"{base}.lost") else ""
+    words = marks[0] if len(marks) == 1 else f"{sign}{marks[0]} ({marks[1]})"
+    need = svg.text_width(" ".join(shown), _SIZE) + 18
     taken, now, was, end = places
     look: dict[str, Any]
     if now - 16 - need > taken + 8:

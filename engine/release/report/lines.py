@@ -189,7 +189,7 @@ def _alone(results: Mapping[str, Any]) -> Sentence | None:
         return None
     words = (
         "Of every 100 people who took part in [name] and could be followed, {.treated|whole}"
-        " reoffended [time]; nobody alike enough was found to compare them with."
+        " reoffended [time]; no group enough like them was found to compare them with."
     )
     return _filled(results, words, alone)
 

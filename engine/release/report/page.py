@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.release.formats import lookup, plain_text
+from engine.release.formats import is_number, lookup, plain_text
 from engine.release.report import say
 from engine.release.report.caveats import CAVEATS, GLOSSARY, method, sure
 from engine.release.report.charts import WHY_NOT, draw, part_rows, trio_rows
@@ -190,8 +190,26 @@ def _view(results: Mapping[str, Any]) -> dict[str, Any]:
             if (lookup(results, "service.answers") or {}).get(one["key"]) is not None
             and one["key"] not in ("organisation", "service", "period")
         ],
+        "hidden_sections": [
+            i
+            for i, one in enumerate(lookup(results, "profile.sections") or ())
+            if one["kind"] == "shares" and not one.get("levels")
+        ],
+        "spread": _spread(lookup(results, "attrition.groups") or []),
         "balance_order": _by_size(lookup(results, "balance.rows") or []),
     }
+
+
+def _spread(groups: list[Mapping[str, Any]]) -> tuple[int, int] | None:
+    """Positions of the groups that lost most and fewest, where they differ."""
+    shares = [
+        (one["analysed_percent"], i)
+        for i, one in enumerate(groups)
+        if is_number(one.get("analysed_percent"))
+    ]
+    if not shares or min(shares)[0] == max(shares)[0]:
+        return None
+    return min(shares)[1], max(shares)[1]
 
 
 def _by_size(rows: list[Mapping[str, Any]]) -> list[int]:

@@ -60,7 +60,9 @@ def standing(measure: Mapping[str, Any]) -> Standing:
     -----
     Ends are rounded outward, so an end of 0 beside a clear verdict stands for less than one.
     """
-    found = _STANDINGS.get(str(measure.get("verdict")))
+    if measure.get("verdict") is None:
+        return "withheld"
+    found = _STANDINGS.get(str(measure["verdict"]))
     if found is None:
         raise JusticeLabError(f"no such verdict: {measure.get('verdict')}")
     low, high, middle = (measure.get(key) for key in ("ci_low", "ci_high", "difference"))

@@ -13,6 +13,16 @@ from engine.release.report.tables import NAMES, UNITS, corrections
 
 Cell = str | float | bool | None
 
+NAMES_OF_SHEETS = (
+    *(f"table-{number}" for number in NAMES),
+    "analyses",
+    "attrition",
+    "balance",
+    "profile",
+    "calipers",
+)
+"""Names of all tables that a study may have."""
+
 
 @dataclass(frozen=True)
 class Sheet:

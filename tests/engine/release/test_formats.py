@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from engine.release.formats import ABSENT, FORMATS, figure, lookup, plain_text
 
+TEXTS = ("text", "words")
+
 
 @pytest.mark.parametrize(
     ("form", "value", "shown"),
@@ -67,13 +69,14 @@ from engine.release.formats import ABSENT, FORMATS, figure, lookup, plain_text
         ("year", 2016, "2016"),
         ("withheld", ["D2", "np"], "[suppressed: D2, np]"),
         ("withheld", [], ABSENT),
+        ("words", "service_site", "service site"),
     ],
 )
 def test_a_number_is_printed_as_its_kind_asks(form, value, shown):
     assert FORMATS[form](value) == shown
 
 
-@pytest.mark.parametrize("form", [form for form in FORMATS if form != "text"])
+@pytest.mark.parametrize("form", [form for form in FORMATS if form not in TEXTS])
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf, "12", True, [1]])
 def test_what_is_no_number_is_not_printed_as_one(form, value):
     assert FORMATS[form](value) == ABSENT
@@ -81,7 +84,7 @@ def test_what_is_no_number_is_not_printed_as_one(form, value):
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(sorted(FORMATS)))
 def test_no_format_prints_a_hyphen_a_negative_zero_or_a_novel(value, form):
-    if form == "text":
+    if form in TEXTS:
         return
 
     shown = FORMATS[form](value)

@@ -7,9 +7,12 @@ import zipfile
 import pytest
 from python_calamine import CalamineWorkbook
 
+from engine.errors import JusticeLabError
 from engine.release.encoding import json_bytes
+from engine.release.files import discard
 from engine.release.formats import is_number
-from engine.release.report.sheets import csv_tables, sheets
+from engine.release.report.files import REPORT_FILES, stage_report
+from engine.release.report.sheets import NAMES_OF_SHEETS, csv_tables, sheets
 from engine.release.report.tables import numbered_tables
 from engine.release.report.workbook import workbook_bytes
 from tests.engine.release.report.studies import MEASURES, study
@@ -124,3 +127,24 @@ def test_names_of_a_user_are_neither_formulas_nor_links_nor_notes(text):
             assert b'https://example.org" TargetMode' not in body
     table = read(data)["Balance"]
     assert any(cells[0].replace(" ", "") == text.replace(" ", "") for cells in table)
+
+
+def test_all_files_are_staged_under_their_known_names(results, tmp_path):
+    staged = list(stage_report(tmp_path, results))
+    names = [one.record.name for one in staged]
+
+    assert names[-1] == "report.html"
+    assert set(names) <= REPORT_FILES
+    assert set(csv_tables(results)) <= set(NAMES_OF_SHEETS)
+    assert len(names) == len(csv_tables(results)) + 2
+    discard(tmp_path, staged)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_contradiction_stages_nothing(tmp_path):
+    results = study(1, "fewer")
+    results["analyses"][0]["measures"][0]["verdict"] = "more"
+
+    with pytest.raises(JusticeLabError):
+        list(stage_report(tmp_path, results))
+    assert list(tmp_path.iterdir()) == []
