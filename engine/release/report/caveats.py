@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.release.formats import is_number, lookup
-from engine.release.report.say import service, within
+from engine.release.report.say import service, verdict, within
 from engine.release.report.sentences import Sentence, sentence
 
 CAVEATS: dict[str, tuple[str, str]] = {
@@ -314,11 +314,20 @@ def _for(results: Mapping[str, Any]) -> str:
     return within(results).replace("within a year", "for a year").replace("within", "for")
 
 
+_NO_ROOM = (
+    "A second test, which asks another question of the same people, does not find the gap (Gamma is"
+    " {sensitivity.gamma.gamma|fixed_1}). So even a slight unseen difference in who took part could"
+    " explain it."
+)
+"""Said in place of 'nothing to explain' where the test and a clear interval do not agree."""
+
+
 def sure(results: Mapping[str, Any]) -> list[tuple[str, Sentence]]:
     """What the checks of the result say, each with a few words in front."""
     lines: list[tuple[str, Sentence]] = []
     held = lookup(results, "sensitivity") or {}
     values = held.get("e_values") or []
+    clear = verdict(results) in ("fewer", "more")
     if values and is_number(values[0].get("e_value")):
         lines.append(
             (
@@ -336,7 +345,9 @@ def sure(results: Mapping[str, Any]) -> list[tuple[str, Sentence]]:
         ("gamma", "Odds of taking part."),
         ("instability", "The order of matching."),
     ):
-        if lookup(results, f"sensitivity.{part}.sentence") is not None:
+        if part == "gamma" and clear and lookup(results, "sensitivity.gamma.gamma") == 1:
+            lines.append((lead, sentence(_NO_ROOM)))
+        elif lookup(results, f"sensitivity.{part}.sentence") is not None:
             lines.append((lead, sentence("{.sentence|text}", f"sensitivity.{part}")))
     for i, _ in enumerate(held.get("placebos") or []):
         lines.append(

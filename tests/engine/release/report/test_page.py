@@ -227,3 +227,14 @@ def test_every_caveat_of_the_contract_has_words():
     for lead, words in CAVEATS.values():
         assert lead.endswith(".")
         assert words.endswith(".")
+
+
+def test_a_test_that_finds_nothing_beside_a_clear_verdict_is_a_warning():
+    results = study(1, "fewer")
+    results["sensitivity"]["gamma"] |= {"gamma": 1.0, "sentence": "There is nothing to explain."}
+
+    words = words_of(study_page(results))
+
+    assert "A second test" in words
+    assert "even a slight unseen difference" in words
+    assert "There is nothing to explain." not in words

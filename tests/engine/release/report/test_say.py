@@ -248,5 +248,5 @@ def test_a_headline_that_is_held_back_says_so_and_nothing_else():
 
     assert "The result cannot be shown" in words
     assert "so few people that they are held back" in words
-    assert "likely to be between" not in words[: words.index("What you can say")]
+    assert "likely to be between" not in words[: words.index("The result in three numbers")]
     assert can_say(results, "reoffended") is None
