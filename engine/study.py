@@ -30,6 +30,7 @@ from engine.link import MEMORY, LinkedCohort, Linker, checked, link_cohort
 from engine.linkage.link import link_people
 from engine.linkage.review import decisions_csv, write_review
 from engine.matching.pool import SUBGROUPS, Pool, build_pool
+from engine.matching.store_columns import DELAY
 from engine.plan import Plan, plan_text, read_plan
 from engine.release.disclosure import Policy, Released, release_results
 from engine.release.folder import work_folder
@@ -244,7 +245,7 @@ def require_columns(plan: Plan, store: Store, check: Check) -> None:
     InputError
         Names the option, the column and near ones.
     """
-    known = read_years(store, INDEX, years=()).column_names
+    known = [*read_years(store, INDEX, years=()).column_names, DELAY]
     columns = [] if check.table is None else check.table.column_names
     extra = [name.removeprefix("group: ") for name in columns]
     for names, choice, place in (

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from engine.buffers import to_arrow, to_numpy
 from engine.errors import InputError
 from engine.matching.identity import random_order
-from engine.matching.store_columns import ASSESSED, BY_NAME, LAST_YEAR
+from engine.matching.store_columns import ASSESSED, BY_NAME, DELAY, LAST_YEAR
 from engine.store.reading import INDEX, Store, read_years
 from engine.submission.fields import SUBGROUPS as OF_SUBMISSION
 
@@ -81,10 +81,10 @@ def build_pool(
     ----------
     store : Store
     treated : pyarrow.Table
-        ``row`` of the submission, ``position``, the row in the store's index disposals, and
-        sub-group columns; one row for each person.
+        ``row`` of the submission, ``position``, the row in the store's index disposals,
+        ``delay_days`` and sub-group columns; one row for each person.
     comparison : pyarrow.Table
-        ``position``.
+        ``position`` and ``delay_days``.
     columns : sequence of str
         Columns that any analysis matches on.
     groups : sequence of str
@@ -114,10 +114,13 @@ def build_pool(
     all_ids = to_numpy(read_years(store, INDEX, [ID])[ID])
     keys = random_order(all_ids[position].astype(np.int64), seed)
     position, is_treated = position[keys], is_treated[keys]
-    needed = [*columns, *(OF_STORE[name] for name in groups if name in OF_STORE)]
+    needed = [name for name in columns if name != DELAY]
+    needed += [OF_STORE[name] for name in groups if name in OF_STORE]
     needed = list(dict.fromkeys([ID, *needed, ASSESSED, *LAST_YEAR[:1], "person_id"]))
     index = read_years(store, INDEX, needed)
     table = index.take(to_arrow(position)).combine_chunks()
+    delays = [to_numpy(rows[DELAY].combine_chunks()) for rows in (treated, comparison)]
+    table = table.append_column(DELAY, to_arrow(np.concatenate(delays)[keys]))
     table = table.append_column(TREATED, pa.array(is_treated))
     rows = keys[is_treated]
     return Pool(

@@ -42,6 +42,9 @@ OFFENCE_CLASSES = {
     "other": "other offences",
 }
 
+DELAY = "delay_days"
+"""Not of the store: comparison people have a start that is drawn, and no offence before it."""
+
 DEMOGRAPHICS = (
     _category("sex", "Sex"),
     StoreColumn("age_at_index", "Age at the start of the year"),
@@ -52,6 +55,7 @@ DEMOGRAPHICS = (
 )
 INDEX_EVENT = (
     _category("index_type", "What the year starts with"),
+    StoreColumn(DELAY, "Days from the start of the year to the start of the service"),
     _category("sentence_band", "Length of the custodial sentence"),
     StoreColumn("log_sentence_days", "Length of the sentence (log of days)"),
     StoreColumn("time_served_days", "Days served"),

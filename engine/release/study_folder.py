@@ -46,6 +46,7 @@ from engine.release.folder import (
 )
 from engine.release.manifest import RunFacts, build_manifest, code_sha256
 from engine.release.pack import HeldFolder, output_folder, publish_output
+from engine.release.report.files import REPORT_FILES, stage_report
 from engine.release.tables import balance_table
 
 PRIVATE, RELEASE, AUDIT = "private", "release", "audit.log"
@@ -66,8 +67,8 @@ PRIVATE_FILES = frozenset(
         *(f"{name}.parquet" for name in PRIVATE_TABLES),
     }
 )
-RELEASE_FILES = frozenset({"results.json", "plan.toml", MANIFEST})
-"""Names of each folder; whoever adds a released file adds its name here."""
+RELEASE_FILES = frozenset({"results.json", "plan.toml", MANIFEST}) | REPORT_FILES
+"""Names of the files of each folder."""
 
 _STAGE_LIMIT = 1 << 30
 
@@ -313,5 +314,6 @@ def _publish_release(
     held = folder.release
     held.staged.append(stage_json(held.path, "results.json", released.results))
     held.staged.append(stage_bytes(held.path, "plan.toml", plan_text.encode()))
+    held.staged.extend(stage_report(held.path, released.results))
     public = RunFacts(facts.options, (), facts.content, facts.started, {}, facts.threads)
     publish_output(held, "study-release", public, RELEASE_FILES)
