@@ -1,4 +1,4 @@
-"""``justicelab plan`` and ``justicelab run`` on the command line, with the linkage that is shipped."""
+"""``justicelab plan`` and ``justicelab run`` on the command line, linkage and all."""
 
 import inspect
 import json
@@ -103,7 +103,7 @@ def test_the_page_names_every_option_file_and_section():
 
     assert {f"--{name}" for name in options} <= set(re.findall(r"--[a-z-]+", page))
     named = set(re.findall(r"`([a-z][a-z-]*\.[a-z]+)`", page))
-    assert {name for name in PRIVATE_FILES} <= named
+    assert set(PRIVATE_FILES) <= named
     assert {name for name in RELEASE_FILES if not name.startswith("table-")} <= named
     assert {f"`[{name}]`" for name in Plan.model_fields if name != "format"} <= set(
         re.findall(r"`\[[a-z_]+\]`", page)
