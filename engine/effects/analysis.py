@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from engine.effects.choice import WELCH_RAW
 from engine.effects.estimates import Estimate, estimate_outcome
 from engine.effects.intervals import Interval, t_quantile, wilson
-from engine.effects.measures import MEASURES, ArmCounts, Measure, count_arm, values_of
+from engine.effects.measures import (
+    MEASURES,
+    RATE,
+    ArmCounts,
+    Measure,
+    count_arm,
+    values_of,
+)
 from engine.effects.neighbourhoods import Neighbourhoods, find_neighbourhoods
 from engine.effects.power import MatchPower, match_power
 from engine.effects.sample import MatchedSample, matched_sample
@@ -96,16 +103,15 @@ def estimate_measures(
     sample = matched_sample(designed.rows, designed.scoring, designed.matched, designed.options)
     near = find_neighbourhoods(sample)
     mine = outcomes.filter(pa.array(designed.keep))
-    found, values = [], {}
-    reoffenders = -1
+    values = {
+        measure.name: designed.rows.identity.gather(values_of(mine[measure.name]))
+        for measure in MEASURES
+    }
+    in_match = sample.treated & (sample.weight > 0)
+    reoffenders = int(np.count_nonzero(values[RATE.name][in_match] > 0.0))
+    found = []
     for number, measure in enumerate(MEASURES):
-        y = designed.rows.identity.gather(values_of(mine[measure.name]))
-        values[measure.name] = y
-        result = _estimate(measure, y, sample, near, reoffenders)
-        if number == 0:
-            reoffenders = result.treated.events
-            result = _estimate(measure, y, sample, near, reoffenders)
-        found.append(result)
+        found.append(_estimate(measure, values[measure.name], sample, near, reoffenders))
         if progress is not None:
             progress((number + 1) / len(MEASURES))
     return Opened(sample, near, values, tuple(found))
@@ -127,13 +133,13 @@ def _estimate(
     )
     welch = next((one for one in estimate.secondary if one.method == WELCH_RAW), None)
     interval = estimate.interval
-    ratio = _effective(estimate.comparison) if estimate.comparison.n else 0.0
+    effective = estimate.comparison.effective
     return MeasureResult(
         measure,
         estimate,
         welch if welch is not None and np.isfinite(welch.low) else None,
         mean_limits(measure, estimate.treated, float(estimate.treated.n)),
-        mean_limits(measure, estimate.comparison, ratio),
+        mean_limits(measure, estimate.comparison, effective),
         treated,
         comparison,
         expected,
@@ -151,14 +157,10 @@ def _estimate(
             estimate.comparison.mean,
             interval.standard_error,
             float(estimate.treated.n),
-            ratio,
+            effective,
             degrees_of_freedom=interval.degrees_of_freedom,
         ),
     )
-
-
-def _effective(group: Group) -> float:
-    return group.effective
 
 
 def mean_limits(
