@@ -24,6 +24,7 @@ from engine.analyses import columns_of, main_unit, other_units, run_main, run_un
 from engine.cohort.attrition import Attrition, sender_rows, steps, with_stage
 from engine.cohort.pool import comparison_pool
 from engine.cohort.reasons import UNMATCHED
+from engine.effects.measures import Outcomes
 from engine.effects.verdicts import benjamini_hochberg, holm
 from engine.errors import InputError
 from engine.link import MEMORY, LinkedCohort, Linker, checked, link_cohort
@@ -183,15 +184,16 @@ def run(
         with held.stage("pool", treated=cohort.choice.treated.num_rows):
             tell("pool", 0.0)
             pool = _pool(cohort, opened, asked)
+        outcomes = Outcomes(opened, pool.position)
         unit = main_unit(asked, pool)
         with held.stage("main", pool=len(pool.treated)):
-            main, tables = run_main(held, unit, pool, opened, asked, tell)
+            main, tables = run_main(held, unit, pool, outcomes, asked, tell)
         analyses = [main["analysis"]]
         others = other_units(asked, pool)
         for number, other in enumerate(others):
             with held.stage(other.id):
                 tell("other analyses", number / len(others))
-                analyses.append(run_unit(held, other, pool, opened, asked, main["analysis"]))
+                analyses.append(run_unit(held, other, pool, outcomes, asked, main["analysis"]))
         with held.stage("results"):
             account = with_stage(
                 cohort.account, "matching", dict.fromkeys(main["unmatched_rows"], UNMATCHED)

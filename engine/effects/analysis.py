@@ -83,7 +83,11 @@ class Opened:
 
 
 def estimate_measures(
-    designed: Designed, outcomes: pa.Table, progress: Callable[[float], None] | None = None
+    designed: Designed,
+    outcomes: pa.Table,
+    progress: Callable[[float], None] | None = None,
+    *,
+    adjust: bool = True,
 ) -> Opened:
     """Estimate all measures of an analysis.
 
@@ -95,6 +99,8 @@ def estimate_measures(
         Measures of every row of the pool; see :func:`engine.effects.measures.open_outcomes`.
     progress : callable, optional
         Told the share done.
+    adjust : bool
+        Whether to adjust for the propensity terms too.
 
     Returns
     -------
@@ -111,16 +117,23 @@ def estimate_measures(
     reoffenders = int(np.count_nonzero(values[RATE.name][in_match] > 0.0))
     found = []
     for number, measure in enumerate(MEASURES):
-        found.append(_estimate(measure, values[measure.name], sample, near, reoffenders))
+        y = values[measure.name]
+        found.append(_estimate(measure, y, sample, near, reoffenders, adjust=adjust))
         if progress is not None:
             progress((number + 1) / len(MEASURES))
     return Opened(sample, near, values, tuple(found))
 
 
 def _estimate(
-    measure: Measure, values: Floats, sample: MatchedSample, near: Neighbourhoods, reoffenders: int
+    measure: Measure,
+    values: Floats,
+    sample: MatchedSample,
+    near: Neighbourhoods,
+    reoffenders: int,
+    *,
+    adjust: bool,
 ) -> MeasureResult:
-    estimate = estimate_outcome(measure.outcome, values, sample, near)
+    estimate = estimate_outcome(measure.outcome, values, sample, near, adjust=adjust)
     in_match = sample.weight > 0
     treated = count_arm(measure, values[in_match & sample.treated])
     comparison = count_arm(measure, values[in_match & ~sample.treated])
