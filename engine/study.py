@@ -172,13 +172,13 @@ def run(
     opened = open_store(store)
     links = linking or Linking()
     facts = _facts(asked, file, opened, description, links.decisions)
+    tell = progress or _silent
+    tell("check", 0.0)
+    # What is refused is refused before anything is written.
+    check = checked(file, opened, description=description, order=order, today=today)
+    require_columns(asked, opened, check)
     with study_folder(folder, facts.content, facts) as held:
-        tell = progress or _silent
         held.audit.note("plan", sha256=asked.sha256)
-        with held.stage("check"):
-            tell("check", 0.0)
-            check = checked(file, opened, description=description, order=order, today=today)
-        require_columns(asked, opened, check)
         with held.stage("link", rows=check.usable):
             cohort = _linked(held, check, opened, asked, links, tell)
         with held.stage("pool", treated=cohort.choice.treated.num_rows):

@@ -169,4 +169,4 @@ def test_a_damaged_plan_or_submission_shows_nobody(run, nation, tmp_path):
     broken = tmp_path / "broken.csv"
     broken.write_text((nation / "people.csv").read_text().split("\n", 1)[1])
     assert run(submission=broken).exit_code == 65
-    assert not list((tmp_path).rglob("results.json"))
+    assert not (tmp_path / "study").exists()
