@@ -152,13 +152,13 @@ def compile_events() -> None:
     many = [np.empty_like(number) for _ in range(5)]
     follow_up_into(
         *(first, first, day, day, day, flag, day, day, flag, small, day, np.full(2, -1)),
-        *(number, many[0], small.copy(), small.copy(), of_kind, many[1]),
+        *(number, many[0], small.copy(), small.copy(), of_kind, many[1], 0, 2),
     )
     history_into(
         *(first, first, day, small, day, flag, small, small, flag),
-        *(number, of_kind, many[0], pairs, many[1], many[2], many[3], pairs.copy()),
+        *(number, of_kind, many[0], pairs, many[1], many[2], many[3], pairs.copy(), 0, 2),
     )
-    latest_before_into(first, first, day, day, day, place)
+    latest_before_into(first, first, day, day, day, place, 0, 2)
 
 
 def compile_replicates() -> None:

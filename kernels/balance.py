@@ -25,7 +25,7 @@ def _masked_sum(x, arm, label, centre, squared, first, work, lanes, errors):
 
 
 @kernel(parallel=True)
-def arm_sums(x, arm, centre, squared, totals, compensations):
+def arm_sums(x, arm, centre, squared, totals, compensations, start, stop):
     """Sum (x - centre), or its square, over each of two arms.
 
     Parameters
@@ -39,8 +39,10 @@ def arm_sums(x, arm, centre, squared, totals, compensations):
     squared : bool
     totals, compensations : float64, shape (2, chunks)
         Filled with each chunk's compensated sum.
+    start, stop : int
+        Range of chunks.
     """
-    for chunk in prange(totals.shape[1]):
+    for chunk in prange(start, stop):
         work = np.empty(CHUNK)
         lanes = np.empty(LANES)
         errors = np.empty(LANES)
@@ -79,11 +81,11 @@ def moments_by_arm(
     totals = np.zeros((2, chunks))
     compensations = np.zeros((2, chunks))
     result = np.empty(2)
-    arm_sums(x, arm, np.zeros(2), False, totals, compensations)
+    arm_sums(x, arm, np.zeros(2), False, totals, compensations, 0, chunks)
     _add_rows(totals, compensations, result)
     mean = np.full(2, np.nan)
     np.divide(result, size, out=mean, where=size > 0)
-    arm_sums(x, arm, np.where(size > 0, mean, 0.0), True, totals, compensations)
+    arm_sums(x, arm, np.where(size > 0, mean, 0.0), True, totals, compensations, 0, chunks)
     _add_rows(totals, compensations, result)
     variance = np.full(2, np.nan)
     np.divide(result, size - 1, out=variance, where=size > 1)

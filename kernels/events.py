@@ -16,7 +16,7 @@ KINDS = 3
 """Kinds of event that are counted apart; any other number is counted in none of them."""
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, grain=64)
 def follow_up_into(
     row_first,
     event_first,
@@ -36,6 +36,8 @@ def follow_up_into(
     first_marked,
     of_kind,
     marked_rows,
+    start,
+    stop,
 ):
     """Count the events in each row's window that were proven in time, and describe the first.
 
@@ -69,12 +71,14 @@ def follow_up_into(
         Filled: events of each kind.
     marked_rows : int32, shape (rows,)
         Filled: different marked rows that the counted events led to.
+    start, stop : int
+        Range of groups.
 
     Notes
     -----
     Cost: a binary search for each row and one step for each event in its window.
     """
-    for g in prange(row_first.shape[0] - 1):
+    for g in prange(start, stop):
         low, high = event_first[g], event_first[g + 1]
         for i in range(row_first[g], row_first[g + 1]):
             number[i] = 0
@@ -120,7 +124,7 @@ def follow_up_into(
                     first_marked[i] = 1 if marked else 0
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, grain=64)
 def history_into(
     row_first,
     event_first,
@@ -139,6 +143,8 @@ def history_into(
     last_day,
     first_day,
     days_of_type,
+    start,
+    stop,
 ):
     """Count the events strictly before each row's day.
 
@@ -174,13 +180,15 @@ def history_into(
         Filled: last and first day with an event that counts, ``NEVER`` where there is none.
     days_of_type : int32, shape (rows, 2)
         Filled: different earlier days with a row of type 1, and of type 2.
+    start, stop : int
+        Range of groups.
 
     Notes
     -----
     Cost: sorting each group's events by day, then one step for each event and row.
     """
     classes = of_class.shape[1]
-    for g in prange(row_first.shape[0] - 1):
+    for g in prange(start, stop):
         low = event_first[g]
         order = np.argsort(event_day[low : event_first[g + 1]], kind="mergesort")
         by_class = np.zeros(classes, dtype=np.int32)
@@ -233,8 +241,10 @@ def history_into(
                 days_of_type[i, k] = type_days[k]
 
 
-@kernel(parallel=True)
-def latest_before_into(row_first, event_first, row_day, row_earliest, event_day, latest):
+@kernel(parallel=True, grain=64)
+def latest_before_into(
+    row_first, event_first, row_day, row_earliest, event_day, latest, start, stop
+):
     """Find each row's latest event on or before its day and not before its earliest day.
 
     Parameters
@@ -247,8 +257,10 @@ def latest_before_into(row_first, event_first, row_day, row_earliest, event_day,
         Ascends inside a group. Of several on one day the one that stands last is taken.
     latest : int64, shape (rows,)
         Filled: position of the event, -1 for none.
+    start, stop : int
+        Range of groups.
     """
-    for g in prange(row_first.shape[0] - 1):
+    for g in prange(start, stop):
         for i in range(row_first[g], row_first[g + 1]):
             latest[i] = -1
             if row_day[i] == NEVER:

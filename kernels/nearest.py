@@ -19,7 +19,8 @@ from kernels.rules import (
     window_low,
 )
 
-_BLOCK = 256
+_GRAIN = 256
+"""Focal rows that are worth a thread."""
 
 
 @kernel(inline=True)
@@ -153,7 +154,7 @@ def _scan(pool, sequence, rules, i, ratio, ties_all, caliper, chosen):
     return taken, nearer
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, grain=_GRAIN)
 def nearest_into(
     pool, sequence, rules, ratio, ties_all, caliper, offset, chosen, count, nearer, start, stop
 ):
@@ -179,7 +180,6 @@ def nearest_into(
     start, stop : int
         Range of focal rows.
     """
-    blocks = (stop - start + _BLOCK - 1) // _BLOCK
     score, run = pool
     focal_score, low, high = sequence
     free = (
@@ -189,23 +189,22 @@ def nearest_into(
         and rules.width.shape[0] == 0
         and rules.focal_position.shape[0] == 0
     )
-    for block in prange(blocks):
-        list_of_own = np.empty(16, dtype=np.int64)
-        for i in range(start + block * _BLOCK, min(start + (block + 1) * _BLOCK, stop)):
-            if free:
-                count[i] = _walk_freely(
-                    score, run, focal_score[i], low[i], high[i], ratio, caliper, chosen, offset[i]
-                )
-                continue
-            # Counting keeps a list too: 'twice the same person' cannot be told without one.
-            own = chosen[offset[i] : offset[i + 1]] if chosen.shape[0] else list_of_own
-            if rules.focal_position.shape[0]:
-                count[i], nearer[i] = _scan(pool, sequence, rules, i, ratio, ties_all, caliper, own)
-            else:
-                count[i], nearer[i] = _walk(pool, sequence, rules, i, ratio, ties_all, caliper, own)
+    list_of_own = np.empty(16, dtype=np.int64)
+    for i in prange(start, stop):
+        if free:
+            count[i] = _walk_freely(
+                score, run, focal_score[i], low[i], high[i], ratio, caliper, chosen, offset[i]
+            )
+            continue
+        # Counting keeps a list too: 'twice the same person' cannot be told without one.
+        own = chosen[offset[i] : offset[i + 1]] if chosen.shape[0] else list_of_own
+        if rules.focal_position.shape[0]:
+            count[i], nearer[i] = _scan(pool, sequence, rules, i, ratio, ties_all, caliper, own)
+        else:
+            count[i], nearer[i] = _walk(pool, sequence, rules, i, ratio, ties_all, caliper, own)
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, grain=_GRAIN)
 def windows_into(pool, sequence, caliper, low, high, start, stop):
     """Fill the pool window within the caliper of each of a range of focal rows.
 
@@ -220,10 +219,8 @@ def windows_into(pool, sequence, caliper, low, high, start, stop):
     start, stop : int
         Range of focal rows.
     """
-    blocks = (stop - start + _BLOCK - 1) // _BLOCK
-    for block in prange(blocks):
-        for i in range(start + block * _BLOCK, min(start + (block + 1) * _BLOCK, stop)):
-            low[i] = window_low(
-                pool.score, sequence.low[i], sequence.high[i], sequence.score[i], caliper
-            )
-            high[i] = window_high(pool.score, low[i], sequence.high[i], sequence.score[i], caliper)
+    score, _ = pool
+    value, first, last = sequence
+    for i in prange(start, stop):
+        low[i] = window_low(score, first[i], last[i], value[i], caliper)
+        high[i] = window_high(score, low[i], last[i], value[i], caliper)
