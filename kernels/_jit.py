@@ -95,7 +95,7 @@ if not os.environ.get("NUMBA_THREADING_LAYER"):
 
 @functools.cache
 def _helpers() -> ThreadPoolExecutor:
-    """Threads beside the caller's own; what they run waits for nothing, so callers may share them."""
+    """Threads beside the callers' own; what they run waits for nothing, so all callers share them."""
     return ThreadPoolExecutor(max(1, int(numba.config.NUMBA_NUM_THREADS) - 1), "kernel")
 
 
