@@ -6,6 +6,7 @@ Every kernel is compiled through :func:`kernel`. The options are fixed here:
   exception inside compiled code leaks its allocations;
 * no ``fastmath``: re-association and contraction change bits from one processor to the next;
 * ``nogil=True``: signals and a progress display are served while a kernel runs;
+* no wrappers for callers that there are not: a kernel gets none for C, a helper none for Python;
 * no ``parallel``: Numba takes a parallel loop through LLVM three times (its body, the wrapper that
   threads enter, and the kernel around it), which was a third of all compile time. A parallel kernel
   is compiled as a serial one over a range, and Python threads, which ``nogil`` lets run at once,
@@ -37,6 +38,8 @@ CHUNK = 4096
 """Rows in one chunk. Sums run inside a chunk, then over chunks in a fixed tree, so the result
 depends on the number of rows and never on the number of threads. 4,096 rows of one float64 column
 are 32 kB: a chunk's working set stays in the second-level cache."""
+
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
 
 
 def _cache_key() -> str:
@@ -95,7 +98,7 @@ if not os.environ.get("NUMBA_THREADING_LAYER"):
 
 @functools.cache
 def _helpers() -> ThreadPoolExecutor:
-    """Threads beside the callers' own; what they run waits for nothing, so all callers share them."""
+    """Threads beside the callers' own; what they run waits for nothing, so all may share them."""
     return ThreadPoolExecutor(max(1, int(numba.config.NUMBA_NUM_THREADS) - 1), "kernel")
 
 
@@ -156,7 +159,7 @@ def kernel(
         Smallest part of the range that is worth a thread.
     inline : bool
         A small helper that only other kernels call: LLVM is asked to inline it, and it gets no
-        cache entry of its own.
+        cache entry and no way in from Python of its own.
 
     Returns
     -------
@@ -167,16 +170,16 @@ def kernel(
 
     def decorate(function: Callable[..., Any]) -> Any:
         if inline:
-            return numba.njit(error_model="numpy", nogil=True, forceinline=True)(function)
+            return numba.njit(**_OPTIONS, no_cpython_wrapper=True, forceinline=True)(function)
         if CACHE_FOLDER is None:
-            dispatcher = numba.njit(error_model="numpy", nogil=True)(function)
+            dispatcher = numba.njit(**_OPTIONS)(function)
             return _shared_out(dispatcher, grain) if parallel else dispatcher
         # Numba fixes the cache locator while it decorates: set the folder for just that long, so
         # that the user's own kernels keep their own cache.
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = str(CACHE_FOLDER)
         try:
-            dispatcher = numba.njit(error_model="numpy", nogil=True, cache=True)(function)
+            dispatcher = numba.njit(**_OPTIONS, cache=True)(function)
         finally:
             numba.config.CACHE_DIR = before
         _guard_cache(dispatcher)

@@ -8,22 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.rules import (
-    Rules,
-    anti_exact_differ,
-    compare_distances,
-    difference_error,
-    first_at_least,
-    inside_covariate_calipers,
-    mark_runs,
-    may_pair,
-    new_to_set,
-    other_person,
-    squared_distance,
-    window_high,
-    window_low,
-)
-from tests.kernels.support import examples
+from kernels import rules
+from kernels.rules import Rules, mark_runs
+from tests.kernels.support import entry, examples
+
+anti_exact_differ = entry(rules.anti_exact_differ)
+compare_distances = entry(rules.compare_distances)
+difference_error = entry(rules.difference_error)
+first_at_least = entry(rules.first_at_least)
+inside_covariate_calipers = entry(rules.inside_covariate_calipers)
+may_pair = entry(rules.may_pair)
+new_to_set = entry(rules.new_to_set)
+other_person = entry(rules.other_person)
+squared_distance = entry(rules.squared_distance)
+window_high = entry(rules.window_high)
+window_low = entry(rules.window_low)
 
 NUMBER = st.floats(-1e100, 1e100) | st.integers(-5, 5).map(lambda k: k * 0.1)
 
