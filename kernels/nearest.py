@@ -29,7 +29,8 @@ def _with_room(chosen, taken):
     if taken < chosen.shape[0]:
         return chosen
     longer = np.empty(2 * taken + 16, dtype=np.int64)
-    longer[:taken] = chosen
+    for k in range(taken):
+        longer[k] = chosen[k]
     return longer
 
 
