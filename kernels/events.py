@@ -9,11 +9,13 @@ import numpy as np
 from numba import prange
 
 from kernels._jit import kernel
+from kernels.ordering import merge_run
 
 NEVER = -(2**31)
 """A day that is not known: smaller than every real day."""
 KINDS = 3
 """Kinds of event that are counted apart; any other number is counted in none of them."""
+_SHORT_RUN = 24
 
 
 @kernel(parallel=True, grain=64)
@@ -124,6 +126,28 @@ def follow_up_into(
                     first_marked[i] = 1 if marked else 0
 
 
+@kernel(inline=True)
+def _sort_by_day(event_day, low, events, order, work):
+    """Fill ``order`` with the events of a group by (day, place)."""
+    sorted_already = True
+    for k in range(events):
+        order[k] = low + k
+        if k > 0 and event_day[low + k] < event_day[low + k - 1]:
+            sorted_already = False
+    if sorted_already:
+        return
+    if events > _SHORT_RUN:
+        merge_run(order, event_day, 0, events, work)
+        return
+    for k in range(1, events):
+        event = order[k]
+        j = k - 1
+        while j >= 0 and event_day[order[j]] > event_day[event]:
+            order[j + 1] = order[j]
+            j -= 1
+        order[j + 1] = event
+
+
 @kernel(parallel=True, grain=64)
 def history_into(
     row_first,
@@ -188,21 +212,34 @@ def history_into(
     Cost: sorting each group's events by day, then one step for each event and row.
     """
     classes = of_class.shape[1]
+    longest = 0
+    for g in range(start, stop):
+        longest = max(longest, event_first[g + 1] - event_first[g])
+    order = np.empty(longest, dtype=np.int64)
+    work = np.empty(longest, dtype=np.int64)
+    by_class = np.empty(classes, dtype=np.int32)
+    way_days = np.empty(2, dtype=np.int32)
+    way_last = np.empty(2, dtype=np.int32)
+    type_days = np.empty(2, dtype=np.int32)
+    type_last = np.empty(2, dtype=np.int32)
     for g in prange(start, stop):
         low = event_first[g]
-        order = np.argsort(event_day[low : event_first[g + 1]], kind="mergesort")
-        by_class = np.zeros(classes, dtype=np.int32)
-        way_days = np.zeros(2, dtype=np.int32)
-        way_last = np.full(2, NEVER, dtype=np.int32)
-        type_days = np.zeros(2, dtype=np.int32)
-        type_last = np.full(2, NEVER, dtype=np.int32)
+        events = event_first[g + 1] - low
+        _sort_by_day(event_day, low, events, order, work)
+        for c in range(classes):
+            by_class[c] = 0
+        for k in range(2):
+            way_days[k] = 0
+            way_last[k] = NEVER
+            type_days[k] = 0
+            type_last[k] = NEVER
         total, n_days, n_flagged = 0, 0, 0
         first, last = NEVER, NEVER
         done = 0
         row_done = row_first[g]
         for i in range(row_first[g], row_first[g + 1]):
-            while done < order.shape[0] and event_day[low + order[done]] < row_day[i]:
-                e = low + order[done]
+            while done < events and event_day[order[done]] < row_day[i]:
+                e = order[done]
                 done += 1
                 day = event_day[e]
                 if day == NEVER:
