@@ -145,7 +145,7 @@ def _guard_cache(dispatcher: Any) -> None:
 
 
 def kernel(
-    *, parallel: bool = False, grain: int = 1, inline: bool = False
+    *, parallel: bool = False, grain: int = 1, inline: bool = False, allocates: bool = False
 ) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function as a kernel with the project's fixed options.
 
@@ -160,6 +160,9 @@ def kernel(
     inline : bool
         A small helper that only other kernels call: LLVM is asked to inline it, and it gets no
         cache entry and no way in from Python of its own.
+    allocates : bool
+        Whether a helper makes arrays. One that does not also counts no references to those it is
+        given, which its caller holds anyway: counting takes longer than many a helper's work.
 
     Returns
     -------
@@ -170,7 +173,9 @@ def kernel(
 
     def decorate(function: Callable[..., Any]) -> Any:
         if inline:
-            return numba.njit(**_OPTIONS, no_cpython_wrapper=True, forceinline=True)(function)
+            return numba.njit(
+                **_OPTIONS, no_cpython_wrapper=True, forceinline=True, _nrt=allocates
+            )(function)
         if CACHE_FOLDER is None:
             dispatcher = numba.njit(**_OPTIONS)(function)
             return _shared_out(dispatcher, grain) if parallel else dispatcher

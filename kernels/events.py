@@ -15,7 +15,7 @@ NEVER = -(2**31)
 """A day that is not known: smaller than every real day."""
 KINDS = 3
 """Kinds of event that are counted apart; any other number is counted in none of them."""
-_SHORT_RUN = 24
+_SHORT_RUN = 64
 
 
 @kernel(parallel=True, grain=64)

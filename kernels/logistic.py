@@ -104,7 +104,7 @@ def _cell_values(columns, beta, cell_value):
         cell_value[cell] = value
 
 
-@kernel(inline=True)
+@kernel(inline=True, allocates=True)
 def _probability_chunk(eta, treated, weights, first, residual, work):
     """Write y - F into ``residual`` and return the chunk's half deviance; ``work`` is scratch."""
     m = eta.shape[0]

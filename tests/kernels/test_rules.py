@@ -138,12 +138,12 @@ def test_each_rule_alone():
 def test_new_to_set_looks_at_the_rows_chosen_and_their_people():
     plain = make_rules()
     chosen = np.array([3, 1, 2])
-    assert not new_to_set(plain, chosen, 2, 1)
-    assert new_to_set(plain, chosen, 2, 2)
+    assert not new_to_set(plain, chosen, 0, 2, 1)
+    assert new_to_set(plain, chosen, 0, 2, 2)
     people = make_rules(focal_person=[9], pool_person=[0, 1, 2, 0])
-    assert not new_to_set(people, chosen, 1, 0)
-    assert new_to_set(people, chosen, 1, 1)
-    assert new_to_set(people, chosen, 0, 3)
+    assert not new_to_set(people, chosen, 0, 1, 0)
+    assert new_to_set(people, chosen, 0, 1, 1)
+    assert new_to_set(people, chosen, 0, 0, 3)
 
 
 @given(st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=1, max_size=5))
