@@ -40,6 +40,7 @@ depends on the number of rows and never on the number of threads. 4,096 rows of 
 are 32 kB: a chunk's working set stays in the second-level cache."""
 
 _OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
+_HELPER: dict[str, Any] = {"no_cpython_wrapper": True, "forceinline": True}
 
 
 def _cache_key() -> str:
@@ -173,9 +174,8 @@ def kernel(
 
     def decorate(function: Callable[..., Any]) -> Any:
         if inline:
-            return numba.njit(
-                **_OPTIONS, no_cpython_wrapper=True, forceinline=True, _nrt=allocates
-            )(function)
+            options: dict[str, Any] = _OPTIONS | _HELPER | {"_nrt": allocates}
+            return numba.njit(**options)(function)
         if CACHE_FOLDER is None:
             dispatcher = numba.njit(**_OPTIONS)(function)
             return _shared_out(dispatcher, grain) if parallel else dispatcher
