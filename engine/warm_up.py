@@ -30,6 +30,7 @@ from kernels._jit import CACHE_FOLDER
 from kernels.columns import CodedColumns, pack_categories
 from kernels.events import KINDS, follow_up_into, history_into, latest_before_into
 from kernels.rematch import GREEDY, NEAREST, WINDOW, Recipe
+from kernels.spells import covered_before_into
 from kernels.windows import UNIFORM
 
 _ROWS = 240
@@ -159,6 +160,8 @@ def compile_events() -> None:
         *(number, of_kind, many[0], pairs, many[1], many[2], many[3], pairs.copy()),
     )
     latest_before_into(first, first, day, day, day, place)
+    kinds = np.zeros(2, dtype=np.uint16)
+    covered_before_into(first, first, day, day, day, day, kinds, kinds.copy(), pairs)
 
 
 def compile_replicates() -> None:

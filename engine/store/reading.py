@@ -18,6 +18,8 @@ from engine.store.rules import STORE_FORMAT
 INDEX = "index"
 OUTCOMES = "outcomes"
 CUSTODY = "custody"
+ASSESSMENTS = "assessments"
+SUPPORT = "support"
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def read_years(
 
 
 def read_whole(store: Store, kind: str) -> pa.Table:
-    """Read all custody spells (``custody``) or assessments (``assessments``), by person."""
+    """Read all custody spells, assessments or support (``custody`` and so on), by person."""
     tables = [
         _reader(store, part["files"][kind]["name"]).read_all()
         for part in store.manifest["partitions"]
