@@ -35,7 +35,7 @@ def large_row_group(extract: Path, size: int) -> int:
     rows = table.num_rows
     rng = np.random.default_rng(7)
     place = table.column_names.index("cjs_code")
-    table = table.set_column(place, table.schema.field("cjs_code"), _noise(rng, rows, _TEXT))
+    table = table.set_column(place, "cjs_code", _noise(rng, rows, _TEXT))
     missing = size - table.nbytes
     if missing > 0:
         table = table.append_column("remarks", _noise(rng, rows, -(-missing // rows)))
