@@ -162,7 +162,9 @@ def _extract_date(folder: Path) -> dt.date:
     )
     try:
         with (folder / EXTRACT_FILE).open("rb") as file:
-            content = json.loads(file.read(_LARGEST_JSON))
+            if os.fstat(file.fileno()).st_size > _LARGEST_JSON:
+                raise error
+            content = json.loads(file.read())
         if content[SCHEMA_KEY.decode()] != SCHEMA_VERSION:
             raise error
         date = dt.date.fromisoformat(content[EXTRACT_DATE])

@@ -17,6 +17,7 @@ from engine.store.reading import open_store, read_years
 SIZES = {"ci": (64 << 20, 20_000), "release": (2 << 30, 200_000)}
 """By size: bytes of the row group, and people of the nation."""
 _TEXT = 60
+"""Characters that a text may have."""
 _MEMORY = 1 << 30
 _BEYOND = 1.5
 """Largest resident memory, in times of what the database was given."""
@@ -26,8 +27,8 @@ _ROOT = Path(__file__).resolve().parents[2]
 def large_row_group(extract: Path, size: int) -> int:
     """Rewrite the offences of an extract as one row group of at least so many bytes.
 
-    Every offence gets a text that does not compress, and a column that no table has takes up what
-    is still missing. Returns the bytes of the row group as its footer tells them.
+    Every offence gets a text that does not compress, as long as it takes; the checks read it, and
+    blank what is too long. Returns the bytes of the row group as its footer tells them.
     """
     folder = extract / "analysis" / "offences"
     parts = sorted(folder.glob("*.parquet"))
@@ -35,10 +36,8 @@ def large_row_group(extract: Path, size: int) -> int:
     rows = table.num_rows
     rng = np.random.default_rng(7)
     place = table.column_names.index("cjs_code")
-    table = table.set_column(place, "cjs_code", _noise(rng, rows, _TEXT))
-    missing = size - table.nbytes
-    if missing > 0:
-        table = table.append_column("remarks", _noise(rng, rows, -(-missing // rows)))
+    width = max(_TEXT, -(-(size - table.nbytes) // rows))
+    table = table.set_column(place, "cjs_code", _noise(rng, rows, width))
     for part in parts:
         part.unlink()
     whole = folder / "part-0000.parquet"
