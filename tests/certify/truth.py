@@ -23,6 +23,7 @@ from engine.records.synthetic.interventions import (
     UNOBSERVED,
     Intervention,
 )
+from engine.records.synthetic.nation import YEARS
 from engine.store.reading import Store, read_years
 
 SHORTEST_STAY, FIRST_WEEKS, ADULT = 42, 14, 18
@@ -97,11 +98,11 @@ def recover(store: Store, truth: Path, seed: int = 0) -> list[Recovered]:
     outcomes = read_years(store, "outcomes", ["reoffended", "days_to_first_reoffence"])
     for name in outcomes.column_names:
         index = index.append_column(name, outcomes[name])
-    last = store.last_index_date.year
-    usable = index.filter(
-        pc.and_(index["excluded"].is_null(), pc.less_equal(index["index_year"], last))
+    inside = pc.and_(
+        pc.greater_equal(index["index_year"], YEARS[0]),
+        pc.less_equal(index["index_year"], store.last_index_date.year),
     )
-    usable = _quarterly(usable)
+    usable = _quarterly(index.filter(pc.and_(index["excluded"].is_null(), inside)))
     found = []
     for one in INTERVENTIONS:
         own = people.filter(pc.equal(people["submission"], one.name))
