@@ -229,6 +229,14 @@ def test_a_row_group_with_long_texts_gives_the_same_store(extract, tables, tmp_p
         assert one.equals(two)
 
 
+def test_row_groups_far_too_large_are_noted(extract, monkeypatch):
+    assert not any("row groups" in one.rule for one in check_extract(extract).problems)
+    monkeypatch.setattr("engine.records.extract.LARGEST_CHUNK", 2_000)
+    noted = [one for one in check_extract(extract).problems if "row groups" in one.rule]
+    assert {one.action for one in noted} == {"noted"}
+    assert "offences" in {one.table for one in noted}
+
+
 def test_a_manifest_takes_no_more_memory_than_it_has_bytes(extract, tmp_path):
     prepare(extract, tmp_path / "store")
     tracemalloc.start()
