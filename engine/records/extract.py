@@ -81,8 +81,6 @@ class TableFiles:
         Columns of the schema that are present.
     further : tuple of str
         Columns with the prefix that the table allows.
-    in_order : bool
-        Whether row groups follow each other in the first sort column, by their statistics.
     """
 
     table: Table
@@ -90,7 +88,6 @@ class TableFiles:
     rows: int
     columns: tuple[str, ...]
     further: tuple[str, ...]
-    in_order: bool
 
 
 @dataclass(frozen=True)
@@ -251,7 +248,6 @@ def _open_table(table: Table, files: tuple[Path, ...], problems: list[Problem]) 
         rows,
         tuple(name for name in columns if name in present),
         tuple(sorted(further)),
-        in_order,
     )
 
 
