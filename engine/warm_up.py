@@ -31,6 +31,7 @@ from kernels.columns import CodedColumns, pack_categories
 from kernels.events import KINDS, follow_up_into, history_into, latest_before_into
 from kernels.memory import one_range
 from kernels.rematch import GREEDY, NEAREST, WINDOW, Recipe
+from kernels.spells import covered_before_into
 from kernels.windows import UNIFORM
 
 _ROWS = 240
@@ -160,6 +161,8 @@ def compile_events() -> None:
         *(number, of_kind, many[0], pairs, many[1], many[2], many[3], pairs.copy(), 0, 2),
     )
     latest_before_into(first, first, day, day, day, place, 0, 2)
+    kinds = np.zeros(2, dtype=np.uint16)
+    covered_before_into(first, first, day, day, day, day, kinds, kinds.copy(), pairs, 0, 2)
 
 
 def compile_multipliers() -> None:

@@ -11,6 +11,7 @@ from kernels.events import (
     history_into,
     latest_before_into,
 )
+from kernels.spells import covered_before_into
 from tests.kernels.support import COMPILED, examples
 
 CLASSES = 3
@@ -183,7 +184,7 @@ def test_warming_up_compiles_what_the_store_calls(tmp_path):
     from engine.warm_up import compile_events
     from tests.engine.store.nation import make_extract
 
-    kernels = [follow_up_into, history_into, latest_before_into]
+    kernels = [follow_up_into, history_into, latest_before_into, covered_before_into]
     compile_events()
     before = [set(one.__wrapped__.signatures) for one in kernels]
     make_extract(tmp_path / "extract", 30, 4)
