@@ -17,16 +17,16 @@ _ENDS = {
 }
 _CLEAR = {
     "reoffended": (
-        f"People who took part in [name] reoffended [often] [time] than {_OTHERS}: [ends] in every"
-        " 100."
+        f"People who took part in [name] reoffended [often] [time] than {_OTHERS}. The gap is [ends]"
+        " in every 100."
     ),
     "n_reoffences": (
-        f"People who took part in [name] committed [word] new offences [time] than {_OTHERS}:"
-        " [ends] for every 100 people."
+        f"People who took part in [name] committed [word] new offences [time] than {_OTHERS}."
+        " The gap is [ends] for every 100 people."
     ),
     "days_to_first_reoffence": (
-        f"Counting only people who reoffended, {_TOOK} did so [word] than {_OTHERS}: [ends], on"
-        " average."
+        f"Counting only people who reoffended, {_TOOK} did so [word] than {_OTHERS}. The gap is"
+        " [ends], on average."
     ),
     "share": (
         "{.label|text}, counting only people who reoffended: [ends] in every 100 for"
@@ -39,16 +39,16 @@ _CLEAR = {
 }
 _UNCLEAR = {
     "reoffended": (
-        f"It is not clear yet if {_TOOK} reoffended less or more often [time] than {_OTHERS}: the"
+        f"It is not clear yet if {_TOOK} reoffended less or more often [time] than {_OTHERS}. The"
         " true gap could be [ends] in every 100."
     ),
     "n_reoffences": (
         f"It is not clear yet if {_TOOK} committed fewer or more new offences [time] than"
-        f" {_OTHERS}: the true gap could be [ends] for every 100 people."
+        f" {_OTHERS}. The true gap could be [ends] for every 100 people."
     ),
     "days_to_first_reoffence": (
         f"Counting only people who reoffended, it is not clear yet if {_TOOK} did so sooner or"
-        f" later than {_OTHERS}: the true gap could be [ends]."
+        f" later than {_OTHERS}. The true gap could be [ends]."
     ),
     "share": (
         "{.label|text}, counting only people who reoffended: the true gap could be [ends] in every"
@@ -123,25 +123,32 @@ def can_say(results: Mapping[str, Any], measure: str) -> Sentence | None:
     if found == "too_few":
         return _filled(results, _TOO_FEW, key)
     unit = str(held.get("unit"))
-    days = measure == "days_to_first_reoffence"
     kind = measure if measure in _CLEAR else "share" if unit.startswith("per_100") else "count"
-    form = "trimmed" if kind == "count" else "whole"
-    words = (_UNCLEAR if found == "inconclusive" else _CLEAR)[kind]
+    word = {"fewer": "sooner", "more": "later"}.get(found, "") if unit == "days" else found
     return _filled(
         results,
-        words,
+        (_UNCLEAR if found == "inconclusive" else _CLEAR)[kind],
         key,
         {
-            "[ends]": _ENDS[found],
-            "[less]": "days sooner" if days else "fewer",
-            "[more]": "days later" if days else "more",
-            "[least]": "whole_least" if form == "whole" else f"{form}_size",
-            "[size]": f"{form}_size",
-            "{~": "{.per_100" if held.get("per_100") else "{",
+            **_interval_parts(held, found),
             "[often]": "less often" if found == "fewer" else "more often",
-            "[word]": {"fewer": "sooner", "more": "later"}.get(found, "") if days else found,
+            "[word]": word,
         },
     )
+
+
+def _interval_parts(measure: Mapping[str, Any], found: str) -> dict[str, str]:
+    """Words for the two ends of an interval: their sizes by key, their direction in words."""
+    days = measure.get("unit") == "days"
+    whole = measure.get("per_100") or measure.get("unit") not in ("per_person", "per_reoffender")
+    return {
+        "[ends]": _ENDS[found],
+        "[less]": "days sooner" if days else "fewer",
+        "[more]": "days later" if days else "more",
+        "[least]": "whole_least" if whole else "trimmed_least",
+        "[size]": "whole_size" if whole else "trimmed_size",
+        "{~": "{.per_100" if measure.get("per_100") else "{",
+    }
 
 
 def cannot_say(results: Mapping[str, Any], measure: str) -> Sentence:
@@ -180,6 +187,24 @@ def for_all(results: Mapping[str, Any]) -> Sentence:
         " than the country as a whole: their people differ."
     )
     return _filled(results, words, "")
+
+
+def clear_parts(results: Mapping[str, Any]) -> list[Sentence]:
+    """Every clear result of an analysis other than the main one, a sentence each."""
+    made = []
+    for i, one in enumerate(results.get("analyses") or ()):
+        for j, measure in enumerate(one.get("measures") or ()):
+            found = standing(measure)
+            if not i or found not in ("fewer", "more"):
+                continue
+            key = f"analyses.{i}.measures.{j}"
+            days = measure.get("unit") == "days"
+            hundred = str(measure.get("unit")).startswith("per_100") or measure.get("per_100")
+            each = "" if days else " in every 100" if hundred else " for each person"
+            parts = _interval_parts(measure, found)
+            words = f"{{analyses.{i}.label|text}}, {{.label|text}}: [ends]{each}."
+            made.append(_filled(results, words, key, parts))
+    return made
 
 
 def _alone(results: Mapping[str, Any]) -> Sentence | None:
