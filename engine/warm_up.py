@@ -29,6 +29,7 @@ from engine.records.synthetic.world import build_world
 from kernels._jit import CACHE_FOLDER
 from kernels.columns import CodedColumns, pack_categories
 from kernels.events import KINDS, follow_up_into, history_into, latest_before_into
+from kernels.memory import one_range
 from kernels.rematch import GREEDY, NEAREST, WINDOW, Recipe
 from kernels.windows import UNIFORM
 
@@ -119,7 +120,7 @@ def compile_fits() -> None:
     areas = (np.arange(_ROWS) % 3).astype(np.uint16)
     design = Design(
         (Covariate("age", (), 0), Covariate("area", ("north", "south", "west"), 0)),
-        ages[None, :],
+        (ages,),
         areas[None, :],
     )
     treated = np.asarray(table["treated"]) == 1
@@ -166,10 +167,10 @@ def compile_replicates() -> None:
     unit = np.arange(_ROWS, dtype=np.uint64)
     for multiplier in MULTIPLIERS:
         multiplier_replicates(np.ones((1, _ROWS)), unit, multiplier=multiplier, stop=1)
-    numbers = np.cos(np.arange(_ROWS) * 1.7)[None, :]
+    numbers = one_range([np.cos(np.arange(_ROWS) * 1.7)])
     codes = (np.arange(_ROWS) % 3).astype(np.uint16)[None, :]
     cells, start, terms = pack_categories(codes, [np.array([-1, 1, 2])])
-    columns = CodedColumns(numbers, np.zeros(1), np.ones(1), np.array([3]), cells, start, terms, 4)
+    columns = CodedColumns(*numbers, np.zeros(1), np.ones(1), np.array([3]), cells, start, terms, 4)
     treated = np.arange(_ROWS) % 5 == 0
     everybody = np.ones(_ROWS, dtype=np.bool_)
     full = FullFit(

@@ -4,11 +4,14 @@ Nothing here depends on the order of rows or of work: ranges are minima and maxi
 whole counts. So blocks are shared out freely and joined at the end.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numba import prange
 
 from kernels._jit import CHUNK, kernel
 from kernels.blocks import LANES
+from kernels.memory import one_range
 
 LEFT_OUT = 2
 """Arm of a row that takes no part."""
@@ -19,19 +22,21 @@ _BLOCKS = 8
 
 
 @kernel(parallel=True)
-def ranges_into(numeric, arm, low, high):
+def ranges_into(numeric, start, arm, low, high):
     """Fill the smallest and largest value of each number column in each arm, block by block.
 
     Parameters
     ----------
-    numeric : float64, shape (p, n)
-        Finite values.
+    numeric : float64, shape (m,)
+        Memory that holds the columns, finite.
+    start : int64, shape (p,)
+        Where each column begins in it.
     arm : uint8, shape (n,)
         0 or 1; other values take no part.
     low, high : float64, shape (blocks, p, 2)
         Filled; inf and -inf for an arm without rows in the block.
     """
-    n = numeric.shape[1]
+    n = arm.shape[0]
     blocks = low.shape[0]
     chunks = (n + CHUNK - 1) // CHUNK
     for block in prange(blocks):
@@ -44,17 +49,18 @@ def ranges_into(numeric, arm, low, high):
             first = chunk * CHUNK
             m = min(CHUNK, n - first)
             label = arm[first : first + m]
-            for j in range(numeric.shape[0]):
-                x = numeric[j, first : first + m]
+            for j in range(start.shape[0]):
+                at = start[j] + first
+                x = numeric[at : at + m]
                 low_0[:] = np.inf
                 low_1[:] = np.inf
                 high_0[:] = -np.inf
                 high_1[:] = -np.inf
-                for start in range(0, m - m % LANES, LANES):
+                for place in range(0, m - m % LANES, LANES):
                     for lane in range(LANES):
-                        value = x[start + lane]
-                        is_0 = label[start + lane] == 0
-                        is_1 = label[start + lane] == 1
+                        value = x[place + lane]
+                        is_0 = label[place + lane] == 0
+                        is_1 = label[place + lane] == 1
                         a = value if is_0 else np.inf
                         b = value if is_1 else np.inf
                         c = value if is_0 else -np.inf
@@ -114,12 +120,12 @@ def levels_into(codes, arm, starts, counts, status):
                     counts[block, i & 1, start + codes[f, i], arm[i]] += 1
 
 
-def number_ranges(numeric: np.ndarray, arm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def number_ranges(numeric: Sequence[np.ndarray], arm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the smallest and largest value of each number column in each arm.
 
     Parameters
     ----------
-    numeric : float64, shape (p, n), C-contiguous
+    numeric : sequence of float64 arrays, shape (n,), length p
         Finite values.
     arm : uint8, shape (n,)
         0 or 1; other values take no part.
@@ -135,7 +141,7 @@ def number_ranges(numeric: np.ndarray, arm: np.ndarray) -> tuple[np.ndarray, np.
     """
     shape = (_BLOCKS, len(numeric), 2)
     low, high = np.empty(shape), np.empty(shape)
-    ranges_into(numeric, arm, low, high)
+    ranges_into(*one_range(numeric), arm, low, high)
     return low.min(axis=0), high.max(axis=0)
 
 
