@@ -176,6 +176,7 @@ def _view(results: Mapping[str, Any]) -> dict[str, Any]:
         "numbered": numbered_tables(results),
         "corrections": corrections(results),
         "in_words": clear_parts(results),
+        "declared": all(one.get("declared") for one in results["analyses"]),
         "trio": trio_rows(results),
         "not_run": [
             (i, WHY_NOT.get(str(one.get("why_not")), "not run"))
