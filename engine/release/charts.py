@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.release import svg
-from engine.release.formats import figure, plain_text
+from engine.release.formats import figure, lookup, plain_text
 from engine.release.love import love_plot
 from engine.release.overlap import has_overlap, overlap_plot
 from engine.release.words import direction, size_format, table_formats, verdict
@@ -66,14 +66,58 @@ def interval_plot(results: Mapping[str, Any], number: int, width: int = svg.WIDE
     low, high, middle = (
         figure(results, f"{base}.{key}", form) for key in ("ci_low", "ci_high", "difference")
     )
-    ends = [float(estimate[key]) for key in ("ci_low", "ci_high", "difference")]
+    return interval_picture(
+        results,
+        base,
+        form,
+        width,
+        name=f"interval-{number}" + ("-narrow" if width < 500 else ""),
+        title=_interval_title(results, number),
+        description=f"Estimated difference {middle}, interval from {low} to {high}"
+        f" ({_unit(estimate)}).",
+    )
+
+
+def interval_picture(
+    results: Mapping[str, Any],
+    base: str,
+    form: str,
+    width: float,
+    *,
+    name: str,
+    title: str,
+    description: str,
+) -> str:
+    """Interval as a bar from end to end, its estimate as a ring, and the line of equal groups.
+
+    Parameters
+    ----------
+    results : mapping
+        The results.
+    base : str
+        Key below which ``difference``, ``ci_low`` and ``ci_high`` stand, all of them numbers.
+    form : str
+        Format of the three.
+    width : float
+        Pixels.
+    name, title, description : str
+        Unique name of the chart, and its text alternative.
+
+    Returns
+    -------
+    str
+        SVG; each number carries its key and format.
+    """
+    low, high, middle = (
+        figure(results, f"{base}.{key}", form) for key in ("ci_low", "ci_high", "difference")
+    )
+    ends = [float(lookup(results, f"{base}.{key}")) for key in ("ci_low", "ci_high", "difference")]
     span = max(*ends, 0.0) - min(*ends, 0.0) or 1.0
     margin = max(svg.text_width(words, 14) for words in (low, high)) + 22
     place = svg.scale(
         min(*ends, 0.0) - 0.02 * span, max(*ends, 0.0) + 0.02 * span, margin, width - margin
     )
     y, zero = 40.0, place(0.0)
-    title = _interval_title(results, number)
     left, right = place(ends[0]), place(ends[1])
     # Labels stand beneath their ends, or lean outwards where they would touch each other.
     apart = right - left > margin
@@ -121,14 +165,7 @@ def interval_plot(results: Mapping[str, Any], number: int, width: int = svg.WIDE
     half = svg.text_width(words, 13) / 2
     at = min(max(zero, half + 4), width - half - 4)
     parts.append(svg.text(at, 88, words, size=13, fill=svg.GREY, text_anchor="middle"))
-    return svg.picture(
-        f"interval-{number}" + ("-narrow" if width < 500 else ""),
-        width,
-        96,
-        title,
-        f"Estimated difference {middle}, interval from {low} to {high} ({_unit(estimate)}).",
-        *parts,
-    )
+    return svg.picture(name, width, 96, title, description, *parts)
 
 
 def _unit(estimate: Mapping[str, Any]) -> str:

@@ -149,6 +149,24 @@ def _p_value(value: float) -> str:
     return "<0.001" if value < 0.001 else ">0.999" if value > 0.999 else fixed(value, 3)
 
 
+def _at_least_one(value: float) -> str:
+    """Size of a whole number that is known not to be nothing, though it was rounded."""
+    return fixed(abs(value), 0) if round(value) else "less than 1"
+
+
+def _trimmed(value: float) -> str:
+    """At most two decimals and no zeros after them: figures that came rounded keep their digits."""
+    text = fixed(value, 2)
+    return text if "e" in text else text.rstrip("0").rstrip(".")
+
+
+def _withheld(value: Any) -> str:
+    """Mark of a figure that is held back, with the rules that hold it back."""
+    listed = value if isinstance(value, list | tuple) else []
+    rules = [one for one in listed if isinstance(one, str)]
+    return f"[suppressed: {', '.join(map(plain_text, rules))}]" if rules else ABSENT
+
+
 def _size(form: Callable[[float], str]) -> Callable[[float], str]:
     """The same format for the size of a difference, whose direction is said in words."""
     return lambda value: form(abs(value))
@@ -176,6 +194,14 @@ _NUMBERS: dict[str, Callable[[float], str]] = {
     "coefficient": _coefficient,
     "scientific": lambda value: "0" if value == 0 else _scientific(value, 1),
     "p": _p_value,
+    "whole": lambda value: fixed(value, 0),
+    "whole_size": lambda value: fixed(abs(value), 0),
+    "whole_least": _at_least_one,
+    "whole_percent": lambda value: fixed(value, 0) + "%",
+    "trimmed": _trimmed,
+    "trimmed_least": lambda value: "less than 0.01" if abs(value) < 0.005 else _trimmed(abs(value)),
+    "trimmed_size": lambda value: _trimmed(abs(value)),
+    "year": lambda value: fixed(value, 0).replace(",", ""),
 }
 
 
@@ -195,6 +221,8 @@ def _guarded(form: Callable[[float], str]) -> Callable[[Any], str]:
 FORMATS: dict[str, Callable[[Any], str]] = {
     **{name: _guarded(form) for name, form in _NUMBERS.items()},
     "text": lambda value: ABSENT if value is None else plain_text(value),
+    "words": lambda value: ABSENT if value is None else plain_text(value).replace("_", " "),
+    "withheld": _withheld,
 }
 """Format name to function. Each takes a figure (or ``None``) and returns text."""
 

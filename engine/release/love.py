@@ -15,7 +15,12 @@ _AXIS_END = 1.0
 single covariate at 40 would squeeze the limits of 0.05 and 0.1 into one line."""
 
 
-def love_plot(results: Mapping[str, Any], width: int = svg.WIDE) -> str:
+def love_plot(
+    results: Mapping[str, Any],
+    width: int = svg.WIDE,
+    form: str = "smd_size",
+    most: int = MOST_TERMS,
+) -> str:
     """Absolute standardised mean difference of every term before and after matching.
 
     Parameters
@@ -24,15 +29,19 @@ def love_plot(results: Mapping[str, Any], width: int = svg.WIDE) -> str:
         The results as written to results.json.
     width : int
         Pixels; below 500 the names stand above their rows.
+    form : str
+        Format of the differences in the text alternative.
+    most : int
+        Largest number of rows.
 
     Returns
     -------
     str
-        SVG. At most 40 terms: those with the largest difference after matching, shown in the order
-        of their difference before; the subtitle says how many there are.
+        SVG. At most ``most`` terms: those with the largest difference after matching, shown in the
+        order of their difference before; the subtitle says how many there are.
     """
     balance = results.get("balance") or []
-    chosen = order_by_size(balance, "smd_after", "smd_before")[:MOST_TERMS]
+    chosen = order_by_size(balance, "smd_after", "smd_before")[:most]
     rows = [balance[i] for i in chosen]
     rows = [rows[i] for i in order_by_size(rows, "smd_before", "smd_after")]
     narrow = width < 500
@@ -92,7 +101,7 @@ def love_plot(results: Mapping[str, Any], width: int = svg.WIDE) -> str:
         width,
         bottom + 54,
         title,
-        _love_description(results, rows),
+        _love_description(results, rows, form),
         head,
         key,
         *axis,
@@ -194,7 +203,8 @@ def _love_words(results: Mapping[str, Any], shown: int) -> tuple[str, str]:
     closely, fairly, poorly = (
         summary.get(f"{word}_matched") or 0 for word in ("closely", "fairly", "poorly")
     )
-    total = len(results.get("balance") or ())
+    # Where small levels were merged, there are fewer rows than terms that were matched.
+    total = summary.get("covariates") or len(results.get("balance") or ())
     of = f"of {FORMATS['count'](total)} characteristic{'' if total == 1 else 's'}"
     if closely + fairly + poorly == 0:
         title = "How alike the groups are cannot be told"
@@ -214,15 +224,16 @@ def _is(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
-def _love_description(results: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
+def _love_description(
+    results: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], form: str
+) -> str:
     """The love plot in words."""
     closely, fairly, poorly = (
         figure(results, f"balance_summary.{word}_matched", "count")
         for word in ("closely", "fairly", "poorly")
     )
     before, after = (
-        figure(results, f"balance_summary.largest_smd_{when}", "smd_size")
-        for when in ("before", "after")
+        figure(results, f"balance_summary.largest_smd_{when}", form) for when in ("before", "after")
     )
     parts = [
         (
@@ -234,7 +245,7 @@ def _love_description(results: Mapping[str, Any], rows: Sequence[Mapping[str, An
     for position in order_by_size(rows, "smd_after", "smd_before")[:3]:
         row = rows[position]
         parts.append(
-            f"{plain_text(row.get('name', ''))}: {FORMATS['smd_size'](row.get('smd_before'))}"
-            f" before, {FORMATS['smd_size'](row.get('smd_after'))} after."
+            f"{plain_text(row.get('name', ''))}: {FORMATS[form](row.get('smd_before'))}"
+            f" before, {FORMATS[form](row.get('smd_after'))} after."
         )
     return " ".join(parts) + " All numbers stand in the balance table."

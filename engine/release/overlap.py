@@ -16,7 +16,9 @@ def has_overlap(results: Mapping[str, Any]) -> bool:
     return len((results.get("overlap") or {}).get("edges") or ()) >= 2
 
 
-def overlap_plot(results: Mapping[str, Any], width: int = svg.WIDE) -> str:
+def overlap_plot(
+    results: Mapping[str, Any], width: int = svg.WIDE, form: str = "probability"
+) -> str:
     """Distribution of the logit of the propensity score, before and after matching.
 
     Parameters
@@ -25,6 +27,8 @@ def overlap_plot(results: Mapping[str, Any], width: int = svg.WIDE) -> str:
         The results as written to results.json.
     width : int
         Pixels; below 500 the two panels stand one above the other.
+    form : str
+        Format of the areas under the curve in the text alternative.
 
     Returns
     -------
@@ -73,7 +77,7 @@ def overlap_plot(results: Mapping[str, Any], width: int = svg.WIDE) -> str:
         width,
         bottom + 54,
         title,
-        _overlap_description(results),
+        _overlap_description(results, form),
         head,
         key,
         *parts,
@@ -161,14 +165,14 @@ def _overlap_title(results: Mapping[str, Any]) -> str:
     return "Even after matching, the propensity scores of the two groups still differ"
 
 
-def _overlap_description(results: Mapping[str, Any]) -> str:
+def _overlap_description(results: Mapping[str, Any], form: str) -> str:
     """The overlap plot in words."""
     return (
         "Two histograms of the logit of the propensity score, treated people as filled bars,"
         " comparison people as an outline. Before matching, the chance that a treated person has a"
         " higher score than a comparison person (AUC) was"
-        f" {figure(results, 'balance_summary.auc_before', 'probability')}; after matching it is"
-        f" {figure(results, 'balance_summary.auc_after', 'probability')};"
+        f" {figure(results, 'balance_summary.auc_before', form)}; after matching it is"
+        f" {figure(results, 'balance_summary.auc_after', form)};"
         " one half means that the scores do not tell the groups apart."
         " All numbers stand in the table of score bands."
     )

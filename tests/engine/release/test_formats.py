@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from engine.release.formats import ABSENT, FORMATS, figure, lookup, plain_text
 
+TEXTS = ("text", "words")
+
 
 @pytest.mark.parametrize(
     ("form", "value", "shown"),
@@ -54,13 +56,29 @@ from engine.release.formats import ABSENT, FORMATS, figure, lookup, plain_text
         ("scientific", 0.0, "0"),
         ("coefficient", -3.41872, "−3.4187"),
         ("text", None, ABSENT),
+        ("whole", -0.3, "0"),
+        ("whole_size", -12, "12"),
+        ("whole_least", 0, "less than 1"),
+        ("whole_least", -3, "3"),
+        ("whole_percent", 69, "69%"),
+        ("trimmed", -0.3, "−0.3"),
+        ("trimmed", 1.0, "1"),
+        ("trimmed", 0.07, "0.07"),
+        ("trimmed", -0.001, "0"),
+        ("trimmed_size", -0.58, "0.58"),
+        ("trimmed_least", 0, "less than 0.01"),
+        ("trimmed_least", -0.07, "0.07"),
+        ("year", 2016, "2016"),
+        ("withheld", ["D2", "np"], "[suppressed: D2, np]"),
+        ("withheld", [], ABSENT),
+        ("words", "service_site", "service site"),
     ],
 )
 def test_a_number_is_printed_as_its_kind_asks(form, value, shown):
     assert FORMATS[form](value) == shown
 
 
-@pytest.mark.parametrize("form", [form for form in FORMATS if form != "text"])
+@pytest.mark.parametrize("form", [form for form in FORMATS if form not in TEXTS])
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf, "12", True, [1]])
 def test_what_is_no_number_is_not_printed_as_one(form, value):
     assert FORMATS[form](value) == ABSENT
@@ -68,7 +86,7 @@ def test_what_is_no_number_is_not_printed_as_one(form, value):
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(sorted(FORMATS)))
 def test_no_format_prints_a_hyphen_a_negative_zero_or_a_novel(value, form):
-    if form == "text":
+    if form in TEXTS:
         return
 
     shown = FORMATS[form](value)
