@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +31,9 @@ EVERYTHING = IndexRules(
 SETTINGS = {
     "default": IndexRules(),
     "everything": EVERYTHING,
+    "overlap": IndexRules(
+        custody_overlap="any", index_types=tuple(reversed(reference.KINDS)), own_dates_days=30
+    ),
     "narrow": IndexRules(
         index_types=("community order", "suspended sentence"),
         supervision_months=0,
@@ -179,6 +183,33 @@ def test_choice_and_pool_equal_the_reference(careers, settings):
     )
     assert sum(pool.losses.values()) + pool.table.num_rows == sum(map(len, disposals.values()))
     assert tuple(pool.losses) == POOL_LOSSES
+
+
+def test_the_last_index_date_is_in_the_data_and_the_next_day_is_not(careers):
+    store, disposals, spells = careers
+    rows = submission(disposals, spells, seed=3)
+    found = choose_index(*tables(rows), store)
+    person = {row["row"]: row for row in rows}
+    # the end of a stay without an index disposal, and an index date
+    ends = [
+        stay[1]
+        for number, reason in lost(found).items()
+        if reason == "no_sentence" and (start := person[number]["intervention_start"])
+        for stay in reference.stays(
+            disposals[person[number]["person_id"]], spells[person[number]["person_id"]]
+        )
+        if stay[0] <= start < stay[1] < store.last_index_date
+    ]
+    days = [*ends[:2], found.treated["index_date"][0].as_py()]
+    assert len(days) > 1
+    for day in days:
+        for last in (day, day - dt.timedelta(1)):
+            shorter = replace(store, last_index_date=last)
+            choice = choose_index(*tables(rows), shorter)
+            analysed, reasons = reference.cohort(rows, disposals, spells, IndexRules(), last)
+
+            assert chosen(choice) == analysed
+            assert lost(choice) == reasons
 
 
 def test_the_careers_reach_every_rule_and_reason(careers):
