@@ -1,5 +1,7 @@
 """The public Python API: ``import justicelab`` and ``justicelab.match(table, treatment=...)``.
 
+``justicelab.link(submission, store, out)`` finds the people of a submission in a prepared store.
+
 Importing this module is light; the matching engine loads when a name of it is first used.
 """
 
@@ -10,13 +12,29 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine import errors
+    from engine.cohort.rules import IndexRules
+    from engine.link import LinkedCohort, link
     from engine.match import MatchResult, match
 
     __version__: str
 
-__all__ = ["MatchResult", "__version__", "errors", "match"]
+__all__ = [
+    "IndexRules",
+    "LinkedCohort",
+    "MatchResult",
+    "__version__",
+    "errors",
+    "link",
+    "match",
+]
 
-_HOME = {"match": ("engine.match", "match"), "MatchResult": ("engine.match", "MatchResult")}
+_HOME = {
+    "IndexRules": "engine.cohort.rules",
+    "LinkedCohort": "engine.link",
+    "MatchResult": "engine.match",
+    "link": "engine.link",
+    "match": "engine.match",
+}
 
 
 def __getattr__(name: str) -> object:
@@ -28,8 +46,7 @@ def __getattr__(name: str) -> object:
     if name == "errors":
         return import_module("engine.errors")
     if name in _HOME:
-        module, attribute = _HOME[name]
-        return getattr(import_module(module), attribute)
+        return getattr(import_module(_HOME[name]), name)
     raise AttributeError(f"module 'justicelab' has no attribute '{name}'")
 
 

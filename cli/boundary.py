@@ -100,14 +100,21 @@ def _stop(message: str, code: int) -> NoReturn:
 
 @contextmanager
 def _signals_served() -> Iterator[None]:
-    """Leave with 143 on SIGTERM; leave at once on a second signal of either kind."""
+    """Leave with 143 on SIGTERM; leave at once on a second signal of either kind.
 
-    def terminate(_number: int, _frame: FrameType | None) -> None:
+    A library that waits for a result may turn what the signal raises into an error of its own; it
+    is a signal all the same.
+    """
+    served: list[int] = []
+
+    def terminate(number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, at_once)
+        served.append(number)
         _stop("Terminated.", TERMINATED)
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
+    def interrupt(number: int, _frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, at_once)
+        served.append(number)
         raise KeyboardInterrupt
 
     def at_once(number: int, _frame: FrameType | None) -> None:
@@ -118,6 +125,12 @@ def _signals_served() -> Iterator[None]:
     signal.signal(signal.SIGINT, interrupt)
     try:
         yield
+    except Exception:
+        if signal.SIGTERM in served:
+            sys.exit(TERMINATED)
+        if served:
+            raise KeyboardInterrupt from None
+        raise
     finally:
         for number, handler in before:
             signal.signal(number, handler)

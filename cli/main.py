@@ -13,6 +13,7 @@ import typer
 from cli.bootstrap import bootstrap, collect
 from cli.check import check
 from cli.check_extract import check_extract
+from cli.link import link
 from cli.match import match
 from cli.power import power
 from cli.prepare import prepare
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.command()(template)
 app.command()(check)
+app.command()(link)
 app.command()(match)
 app.command()(power)
 app.command()(bootstrap)

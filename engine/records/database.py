@@ -30,6 +30,11 @@ class Database:
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
 
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The connection itself, for a library that brings its own statements."""
+        return self._connection
+
     def run(self, sql: str) -> None:
         """Carry out a statement whose result nobody reads."""
         self._execute(sql)

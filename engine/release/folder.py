@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -268,8 +269,35 @@ def locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
             with plain_errors(f"the folder '{folder.name}'"):
                 for entry in folder.iterdir():
                     if TEMPORARY.fullmatch(entry.name):
-                        os.unlink(entry.name, dir_fd=handle)
+                        if entry.is_dir() and not entry.is_symlink():
+                            shutil.rmtree(entry)
+                        else:
+                            os.unlink(entry.name, dir_fd=handle)
         yield
+
+
+@contextlib.contextmanager
+def work_folder(folder: Path) -> Iterator[Path]:
+    """Make a folder for temporary and spill files inside an output that is held.
+
+    Parameters
+    ----------
+    folder : Path
+        From :func:`prepare_folder`, under :func:`locked`.
+
+    Yields
+    ------
+    Path
+        Mode 0700, removed with all that is in it at the end; what a killed run leaves is swept by
+        the next one that holds the output.
+    """
+    work = folder / f".work.{os.getpid()}.part"
+    with plain_errors(f"the folder '{folder.name}'"):
+        work.mkdir(mode=0o700)
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _lock(handle: int, folder: Path, kind: int) -> bool:

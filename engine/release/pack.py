@@ -46,13 +46,15 @@ class HeldFolder:
 
 
 @contextmanager
-def output_folder(path: Path | str) -> Iterator[HeldFolder]:
-    """Hold the output folder of a match; what is staged and not published is removed.
+def output_folder(path: Path | str, outputs: frozenset[str] = OUTPUTS) -> Iterator[HeldFolder]:
+    """Hold the output folder of a run; what is staged and not published is removed.
 
     Parameters
     ----------
     path : path
         Folder: absent, empty, or an earlier output of ours, which is replaced.
+    outputs : frozenset of str
+        File names that an output of this kind consists of.
 
     Yields
     ------
@@ -68,7 +70,7 @@ def output_folder(path: Path | str) -> Iterator[HeldFolder]:
         The disk is failing.
     """
     is_new = not Path(path).exists()
-    folder = prepare_folder(path)
+    folder = prepare_folder(path, outputs)
     with locked(folder):
         held = HeldFolder(folder, [])
         try:
@@ -152,9 +154,45 @@ def write_match(
         )
     )
     written = {record.name for record in records} | {MANIFEST}
-    publish(folder, staged, stale=_stale(folder, written))
+    publish(folder, staged, stale=_stale(folder, written, OUTPUTS))
     if progress is not None:
         progress("write", 1.0)
+    return records
+
+
+def publish_output(
+    held: HeldFolder, kind: str, facts: RunFacts, outputs: frozenset[str]
+) -> tuple[FileRecord, ...]:
+    """Give the staged files of an output their names, its manifest first and last.
+
+    Parameters
+    ----------
+    held : HeldFolder
+        With every file staged.
+    kind : str
+        Name of the kind of output, for the manifest.
+    facts : RunFacts
+    outputs : frozenset of str
+        File names that an output of this kind consists of; those of an earlier one that the new
+        one does not have are removed.
+
+    Returns
+    -------
+    tuple of FileRecord
+        The files in order, without the manifest.
+    """
+    folder, staged = held.path, held.staged
+    code = code_sha256()
+    records = tuple(one.record for one in staged)
+
+    def manifest(ended: datetime | None) -> Staged:
+        content = build_manifest(kind, facts, records, code=code, ended=ended)
+        return stage_json(folder, MANIFEST, content)
+
+    staged.insert(0, manifest(None))
+    staged.append(manifest(datetime.now(UTC)))
+    written = {record.name for record in records} | {MANIFEST}
+    publish(folder, staged, stale=_stale(folder, written, outputs))
     return records
 
 
@@ -187,7 +225,7 @@ def _document(svg: str) -> bytes:
     return (svg + "\n").encode("utf-8", errors="replace")
 
 
-def _stale(folder: Path, written: set[str]) -> list[str]:
+def _stale(folder: Path, written: set[str], outputs: frozenset[str]) -> list[str]:
     """Names of an earlier output that the new one does not have."""
     found = {entry.name for entry in folder.iterdir()}
-    return sorted((found & OUTPUTS) - written)
+    return sorted((found & outputs) - written)

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.records.database import Database
 
-MODEL_FORMAT = 1
+MODEL_FORMAT = 2
 SAMPLE = 200_000
 STRIDES = (1, 7, 31, 127, 523, 2111, 8443, 33773, 50021, 77777)
 """Each identity of the sample is paired with those that stand so many places later."""
@@ -70,19 +70,31 @@ NAME_LEVELS = (
     ("else", "true", 0.005),
 )
 BIRTH_LEVELS = (
-    ("exact", "l.birth = r.birth", 0.93),
+    ("exact", "l.birth = r.birth", 0.92),
     (
         "day and month swapped",
         (
             "year(l.birth) = year(r.birth) AND month(l.birth) = day(r.birth) "
             "AND day(l.birth) = month(r.birth)"
         ),
-        0.01,
+        0.015,
+    ),
+    (
+        "one part off by one or ten",
+        (
+            "(month(l.birth) = month(r.birth) AND year(l.birth) = year(r.birth) "
+            "AND abs(day(l.birth) - day(r.birth)) IN (1, 10)) "
+            "OR (day(l.birth) = day(r.birth) AND year(l.birth) = year(r.birth) "
+            "AND abs(month(l.birth) - month(r.birth)) IN (1, 10)) "
+            "OR (day(l.birth) = day(r.birth) AND month(l.birth) = month(r.birth) "
+            "AND abs(year(l.birth) - year(r.birth)) IN (1, 10))"
+        ),
+        0.025,
     ),
     (
         "one edit",
         "levenshtein(strftime(l.birth, '%Y%m%d'), strftime(r.birth, '%Y%m%d')) = 1",
-        0.03,
+        0.015,
     ),
     (
         "two of three parts",
@@ -90,7 +102,7 @@ BIRTH_LEVELS = (
             "(year(l.birth) = year(r.birth))::INT + (month(l.birth) = month(r.birth))::INT "
             "+ (day(l.birth) = day(r.birth))::INT = 2"
         ),
-        0.015,
+        0.01,
     ),
     ("else", "true", 0.015),
 )
@@ -100,7 +112,11 @@ _COUNTED = (
     ("date_of_birth", BIRTH_LEVELS, "l.birth IS NOT NULL AND r.birth IS NOT NULL"),
     ("sex", SEX_LEVELS, "l.sex IS NOT NULL AND r.sex IS NOT NULL"),
 )
-_IDENTIFIERS = (("pnc_id", (0.96, 0.03, 0.01)), ("prison_number", (0.95, 0.03, 0.02)))
+_IDENTIFIERS = (
+    ("pnc_id", "PNC", (0.95, 0.03, 0.01, 0.01)),
+    ("prison_number", "NOMS", (0.93, 0.03, 0.02, 0.02)),
+)
+IDENTIFIER_LABELS = ("exact", "one edit", "not on record", "else")
 _EDITS_OF_AN_IDENTIFIER = 200
 """About so many other valid numbers are one edit away from an identifier."""
 
@@ -112,7 +128,7 @@ def link_model(database: Database, persons: int) -> dict[str, Any]:
     ----------
     database : Database
         With a table ``identity_sample`` (n, person_id, forename, surname, middle, full_names,
-        birth, sex), numbered from 0.
+        birth, sex), numbered from 0, and the views ``plain_identifiers`` and ``clean_persons``.
     persons : int
         People on the index.
     """
@@ -121,19 +137,12 @@ def link_model(database: Database, persons: int) -> dict[str, Any]:
         {"name": name, "levels": _levels(database, levels, known, size)}
         for name, levels, known in _COUNTED
     ]
-    for name, m in _IDENTIFIERS:
-        same = 1.0 / max(persons, 1)
-        near = min(_EDITS_OF_AN_IDENTIFIER * same, 0.5)
-        u = (same, near, 1.0 - same - near)
-        comparisons.append(
-            {
-                "name": name,
-                "levels": [
-                    {"label": label, "m": one, "u": other}
-                    for label, one, other in zip(("exact", "one edit", "else"), m, u, strict=True)
-                ],
-            }
+    for name, kind, m in _IDENTIFIERS:
+        (having,) = database.row(
+            "SELECT count(DISTINCT person_id) FROM plain_identifiers "
+            f"WHERE id_type = '{kind}' AND person_id IN (SELECT person_id FROM clean_persons)"
         )
+        comparisons.append({"name": name, "levels": _identifier_levels(persons, having, m)})
     return {
         "format": MODEL_FORMAT,
         "persons": persons,
@@ -141,6 +150,19 @@ def link_model(database: Database, persons: int) -> dict[str, Any]:
         "comparisons": comparisons,
         "presets": PRESETS,
     }
+
+
+def _identifier_levels(persons: int, having: int, m: tuple[float, ...]) -> list[dict[str, Any]]:
+    """Return the levels of an identifier: how many share a number follows from their count."""
+    same = 1.0 / max(persons, 1)
+    absent = min(max((persons - having + 0.5) * same, same), 0.98)
+    near = min(_EDITS_OF_AN_IDENTIFIER * same, 0.5) * (1.0 - absent)
+    same *= 1.0 - absent
+    u = (same, near, absent, 1.0 - same - near - absent)
+    return [
+        {"label": label, "m": one, "u": other}
+        for label, one, other in zip(IDENTIFIER_LABELS, m, u, strict=True)
+    ]
 
 
 def _levels(

@@ -17,7 +17,7 @@ from engine.submission.dates import Order
 from engine.submission.description import Description, read_description
 from engine.submission.fields import BY_NAME, FIELDS
 from engine.submission.layout import find_people
-from engine.submission.people import read_people
+from engine.submission.people import Rows, read_people
 from engine.submission.rules import (
     FEWEST_PEOPLE,
     SEVERITIES,
@@ -49,8 +49,9 @@ class Check:
         Rows that can be used; 0 where the file is rejected.
     problems : tuple of Problem
         Those of the whole file first, then by row and column.
-    table : pyarrow.Table or None
-        The usable rows, see :func:`engine.submission.people.read_people`; None where there is none.
+    table, listing : pyarrow.Table or None
+        The usable rows, and every row without the person, see
+        :class:`engine.submission.people.Rows`; None where there is none.
     description : Description or None
         The answers about the service.
     """
@@ -60,6 +61,7 @@ class Check:
     usable: int
     problems: tuple[Problem, ...]
     table: pa.Table | None
+    listing: pa.Table | None
     description: Description | None
 
     def as_object(self) -> dict[str, Any]:
@@ -136,7 +138,7 @@ def check_submission(
     found += [problem for problem in more if problem not in found]
     if people is None:
         return _checked(0, found, None, about)
-    table, count, more = read_people(people, day, window=window, order=order)
+    read, count, more = read_people(people, day, window=window, order=order)
     found += more
     if count.people < FEWEST_PEOPLE:
         found.append(Problem(None, None, "fewer_than_60"))
@@ -144,7 +146,7 @@ def check_submission(
         found.append(Problem(None, None, "no_usable_rows"))
     elif count.usable_people < FEWEST_PEOPLE:
         found.append(Problem(None, None, "fewer_than_60_usable"))
-    return _checked(len(people.rows), found, table, about)
+    return _checked(len(people.rows), found, read, about)
 
 
 def _grids(path: Path, sandbox: Sandbox) -> tuple[list[dict[str, Any]] | None, list[Problem]]:
@@ -162,14 +164,14 @@ def _grids(path: Path, sandbox: Sandbox) -> tuple[list[dict[str, Any]] | None, l
 
 
 def _checked(
-    rows: int, found: list[Problem], table: pa.Table | None, about: Description | None
+    rows: int, found: list[Problem], read: Rows | None, about: Description | None
 ) -> Check:
     """Return the check with its problems in order."""
     problems = tuple(sorted(found, key=_order))
     verdict = verdict_of(problems)
-    if verdict == "rejected":
-        table = None
-    return Check(verdict, rows, table.num_rows if table else 0, problems, table, about)
+    if verdict == "rejected" or read is None:
+        return Check(verdict, rows, 0, problems, None, None, about)
+    return Check(verdict, rows, read.usable.num_rows, problems, read.usable, read.listing, about)
 
 
 def _order(problem: Problem) -> tuple[int, int, int, str, str]:

@@ -43,6 +43,8 @@ STILL_GOING = frozenset({"ongoing", "present", "current", "still", "active", "op
 
 _KNOWN_BY_NAME = ("last_name", "first_name", "middle_names", "alias")
 _TEXTS = ("row_id", *SUBGROUPS)
+EXTRA = "group: "
+"""What the name of a further column for sub-groups begins with."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,25 @@ class Count:
 
     people: int
     usable_people: int
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What was read.
+
+    Attributes
+    ----------
+    usable : pyarrow.Table
+        The usable rows: ``row`` (int64, the sender's row number), every field of
+        :data:`engine.submission.fields.FIELDS` as text or date32, empty where it is not known,
+        and ``group: <header>`` for each further column with few values.
+    listing : pyarrow.Table
+        Every row, usable or not: ``row``, ``row_id`` and the columns for sub-groups. No name, date
+        or number of a person stands in it.
+    """
+
+    usable: pa.Table
+    listing: pa.Table
 
 
 @dataclass
@@ -83,7 +104,7 @@ class _Reading:
 
 def read_people(
     people: People, today: dt.date, *, window: Window | None = None, order: Order | None = None
-) -> tuple[pa.Table, Count, list[Problem]]:
+) -> tuple[Rows, Count, list[Problem]]:
     """Read and judge every row.
 
     Parameters
@@ -99,10 +120,7 @@ def read_people(
 
     Returns
     -------
-    table : pyarrow.Table
-        The usable rows: ``row`` (int64, the sender's row number), every field of
-        :data:`engine.submission.fields.FIELDS` as text or date32, empty where it is not known,
-        and ``group: <header>`` for each further column with few values.
+    rows : Rows
     count : Count
     problems : list of Problem
     """
@@ -122,7 +140,15 @@ def read_people(
     _judge_file(reading, today, window)
     usable = [i for i in reading.rows if i not in reading.bad]
     count = Count(len(set(persons)), len({persons[i] for i in usable}))
-    return _table(reading, usable), count, reading.problems
+    extras = [name for name in reading.values if name.startswith(EXTRA)]
+    return (
+        Rows(
+            _table(reading, usable, [*(field.name for field in FIELDS), *extras]),
+            _table(reading, list(reading.rows), ["row_id", *SUBGROUPS, *extras]),
+        ),
+        count,
+        reading.problems,
+    )
 
 
 def _texts(reading: _Reading, name: str) -> list[str]:
@@ -301,7 +327,7 @@ def _read_extras(reading: _Reading) -> None:
             reading.note(column_of(people, column), "unneeded_column")
             continue
         reading.note(column_of(people, column), "subgroup_column")
-        reading.values[f"group: {header[:60]}"] = [cell or None for cell in cells]
+        reading.values[f"{EXTRA}{header[:60]}"] = [cell or None for cell in cells]
     wide = [i for i, row in enumerate(people.rows) if len(row) > people.width]
     # in most rows it is a column that has no name, in few a stray delimiter
     if 2 * len(wide) > len(people.rows):
@@ -357,12 +383,11 @@ def _judge_file(reading: _Reading, today: dt.date, window: Window | None) -> Non
         reading.note(None, "too_recent")
 
 
-def _table(reading: _Reading, usable: list[int]) -> pa.Table:
-    """Return the usable rows as an Arrow table."""
-    columns = {"row": pa.array([reading.people.numbers[i] for i in usable], pa.int64())}
-    extras = [name for name in reading.values if name.startswith("group: ")]
-    for name in (*(f.name for f in FIELDS), *extras):
+def _table(reading: _Reading, rows: list[int], names: list[str]) -> pa.Table:
+    """Return columns of some rows as an Arrow table."""
+    columns = {"row": pa.array([reading.people.numbers[i] for i in rows], pa.int64())}
+    for name in names:
         values = reading.column(name)
         kind = pa.date32() if name in DATES else pa.string()
-        columns[name] = pa.array([values[i] for i in usable], kind)
+        columns[name] = pa.array([values[i] for i in rows], kind)
     return pa.table(columns)

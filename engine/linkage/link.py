@@ -1,0 +1,246 @@
+"""Linking a submission to the national records.
+
+It reads like the method: the rows in their common form, candidates by keys of the index, weights by
+a model that never sees a label, decisions in the order of their sureness, and a report on all of
+it. What the people did after the intervention takes no part.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from engine.errors import AccessError, UsageError
+from engine.linkage.band import review_band
+from engine.linkage.candidates import find_candidates
+from engine.linkage.decisions import (
+    Decided,
+    Person,
+    Reviewed,
+    Thresholds,
+    absent_chances,
+    decide,
+)
+from engine.linkage.evidence import candidate_people, levels_of
+from engine.linkage.index import index_folder, open_index, read_model
+from engine.linkage.report import LinkageReport, make_report
+from engine.linkage.review import Decision
+from engine.linkage.scoring import score_pairs
+from engine.linkage.submitted import has_identifier, submitted_identities
+from engine.records.database import private_database
+from engine.store.folder import plain_errors
+from engine.store.reading import Store
+
+Progress = Callable[[str, float], None]
+_MEMORY = 2 << 30
+_DATES = ("intervention_start", "index_date", "conviction_date")
+
+
+@dataclass(frozen=True)
+class Linkage:
+    """Who was found.
+
+    Attributes
+    ----------
+    links : pyarrow.Table
+        One row for each row of the submission, in the same order: ``row`` (int32), ``person_id``
+        (int64, null unless linked), ``status`` (``linked``, ``unresolved``, ``not_linked``),
+        ``method``, ``probability`` (float64, of the best candidate), ``weight`` (bits, null where
+        there is no candidate or a reviewer decided), ``reason`` (null when linked).
+    band : pyarrow.Table
+        The candidates in doubt, see :func:`engine.linkage.band.review_band`.
+    report : LinkageReport
+    """
+
+    links: pa.Table
+    band: pa.Table
+    report: LinkageReport
+
+
+def link_people(
+    people: pa.Table,
+    store: Store,
+    *,
+    preset: str = "standard",
+    decisions: Sequence[Decision] | None = None,
+    threads: int | None = None,
+    memory_bytes: int = _MEMORY,
+    work: Path,
+    progress: Progress | None = None,
+) -> Linkage:
+    """Find the people of a submission in a store.
+
+    Parameters
+    ----------
+    people : pyarrow.Table
+        The usable rows of a checked submission.
+    store : Store
+    preset : str
+        ``standard``, ``strict`` or ``broad``: the thresholds of a link.
+    decisions : sequence of Decision, optional
+        Of a reviewer, see :func:`engine.linkage.review.read_review`.
+    threads : int, optional
+        At least 1; all processors by default. The links do not depend on it.
+    memory_bytes : int
+        Memory for the database; what does not fit spills into ``work``.
+    work : Path
+        A folder of ours with mode 0700, made where it is absent. Spilled data are removed from it
+        at the end, and on the next start after a run that was killed.
+    progress : callable, optional
+        Takes a stage and the share done.
+
+    Returns
+    -------
+    Linkage
+
+    Raises
+    ------
+    UsageError
+        There is no such preset.
+    AccessError
+        The work folder is open to others.
+    InputError, StorageError
+        The store is damaged, or memory and disk were not enough.
+
+    References
+    ----------
+    Fellegi and Sunter (1969), A theory for record linkage, JASA 64.
+    """
+    tell = progress or (lambda _stage, _share: None)
+    model = read_model(store)
+    limits = thresholds(model, preset)
+    _private_folder(work)
+    submitted = submitted_identities(people)
+    rows = people["row"].to_pylist()
+    with private_database(
+        work,
+        [index_folder(store)],
+        threads=threads or len(os.sched_getaffinity(0)),
+        memory_bytes=memory_bytes,
+    ) as database:
+        open_index(database, store)
+        database.register("rows", submitted)
+        database.run("CREATE TEMP TABLE submitted AS SELECT * FROM rows")
+        tell("candidates", 0.0)
+        find_candidates(database)
+        tell("weights", 0.3)
+        score_pairs(database, model)
+        tell("decisions", 0.9)
+        candidates = people_by_row(candidate_people(database), model)
+        present = model["prior"] * model["persons"]
+        found = decide(
+            candidates,
+            _order(people),
+            people["date_of_birth"].is_valid().to_pylist(),
+            limits,
+            present,
+            absent_chances(has_identifier(people), present),
+            reviewed_rows(decisions or (), rows),
+        )
+        band = review_band(database, submitted, rows, candidates, found, limits.review)
+    tell("decisions", 1.0)
+    return Linkage(_links(people, found), band, make_report(people, found))
+
+
+def reviewed_rows(decisions: Sequence[Decision], rows: Sequence[int]) -> dict[int, Reviewed]:
+    """Return the decisions of a reviewer by the place of their row; unknown rows are left out."""
+    places = {row: n for n, row in enumerate(rows)}
+    found: dict[int, Reviewed] = {}
+    for one in decisions:
+        if one.row not in places:
+            continue
+        n = places[one.row]
+        before = found.get(n, Reviewed(None, frozenset()))
+        found[n] = (
+            before._replace(same=one.person_id)
+            if one.same
+            else before._replace(others=before.others | {one.person_id})
+        )
+    return found
+
+
+def thresholds(model: dict[str, Any], preset: str) -> Thresholds:
+    """Return the thresholds of a preset.
+
+    Raises
+    ------
+    UsageError
+        There is no such preset.
+    """
+    if preset not in model["presets"]:
+        raise UsageError(
+            "there is no such preset", rule="one of " + ", ".join(sorted(model["presets"]))
+        )
+    one = model["presets"][preset]
+    return Thresholds(one["link"], one["margin"], one["review"])
+
+
+def people_by_row(evidence: pa.Table, model: dict[str, Any]) -> dict[int, list[Person]]:
+    """Return the candidates of each row, the levels with their names."""
+    names, births = levels_of(model, "name"), levels_of(model, "date_of_birth")
+    found: dict[int, list[Person]] = {}
+    for n, person_id, weight, name, birth, *rest in zip(
+        *(evidence[column].to_pylist() for column in evidence.column_names), strict=True
+    ):
+        person = Person(
+            person_id,
+            weight,
+            names[name] if name >= 0 else "",
+            births[birth] if birth >= 0 else "",
+            *rest,
+        )
+        found.setdefault(n, []).append(person)
+    return found
+
+
+def _order(people: pa.Table) -> list[tuple[Any, ...]]:
+    """Return which of two rows of one person comes first: the earlier date, then the file's."""
+    numbers = people["row"].to_pylist()
+    dates = [people[name].to_pylist() for name in _DATES if name in people.column_names]
+    first = [
+        min((day.toordinal() for day in days if day is not None), default=10**7)
+        for days in zip(*dates, strict=True)
+    ] or [0] * len(numbers)
+    return list(zip(first, numbers, strict=True))
+
+
+def _links(people: pa.Table, found: list[Decided]) -> pa.Table:
+    """Return the decisions as a table."""
+
+    def words(values: list[str | None]) -> pa.Array:
+        return pa.array(values, pa.utf8()).dictionary_encode()
+
+    return pa.table(
+        {
+            "row": people["row"].cast(pa.int32()),
+            "person_id": pa.array([one.person_id for one in found], pa.int64()),
+            "status": words([one.status for one in found]),
+            "method": words([one.method for one in found]),
+            "probability": pa.array([one.probability for one in found], pa.float64()),
+            "weight": pa.array([one.weight for one in found], pa.float64()),
+            "reason": words([one.reason for one in found]),
+        }
+    )
+
+
+def _private_folder(work: Path) -> None:
+    """Make the work folder with mode 0700, or accept one that is closed to others."""
+    with plain_errors(f"the folder '{work.name}'"):
+        work.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = os.lstat(work)
+        if (
+            not stat.S_ISDIR(status.st_mode)
+            or status.st_uid != os.geteuid()
+            or status.st_mode & 0o077
+        ):
+            raise AccessError(
+                f"the folder '{work.name}' is open to other users, belongs to one or is a link",
+                rule="names in clear text stand in it while people are linked",
+                repair="Close it with 'chmod 700', or give another folder",
+            )
