@@ -199,6 +199,22 @@ def test_progress_is_told_in_order(nation, submission):
         people, nation.store, work=nation.folder / "work-told",
         progress=lambda stage, share: told.append((stage, share)),
     )  # fmt: skip
-    assert [stage for stage, _ in told] == ["candidates", "weights", "decisions", "decisions"]
-    assert [share for _, share in told] == sorted(share for _, share in told)
-    assert told[-1][1] == 1.0
+    assert told == [("candidates", 0.0), ("decisions", 0.0), ("decisions", 1.0)]
+
+
+def test_rows_in_portions_are_linked_as_together(nation, linked, monkeypatch):
+    whole, people, _ = linked("medium-none-random", numbers=False)
+    monkeypatch.setattr("engine.linkage.link.ROWS_AT_ONCE", 120)
+    parts = link_people(without_numbers(people), nation.store, work=nation.folder / "work-portions")
+    assert bytes_of(parts.links) == bytes_of(whole.links)
+    assert parts.band.equals(whole.band)
+
+
+def test_nothing_is_said_while_people_are_linked(nation, submission, capfd, caplog):
+    people, _ = submission(SMALL)
+    with caplog.at_level("DEBUG"):
+        link_people(people, nation.store, work=nation.folder / "work-quiet")
+    assert capfd.readouterr() == ("", "")
+    said = caplog.text.casefold()
+    names = {name.casefold() for name in people["last_name"].to_pylist()}
+    assert not any(f"'{name}'" in said for name in names)
