@@ -33,6 +33,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--only", metavar="WORDS", help="cases whose names match, as pytest -k")
     parser.add_argument(
+        "--add",
+        action="store_true",
+        help="keep the figures of other cases that the record has, of the same machine and size",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         default=RECORDS,
@@ -61,6 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
         str(HERE), "--benchmark-only", "--benchmark-quiet", f"--size={given.size}",
         f"--record={out}", "-q", "-p", "no:cacheprovider",
     ]  # fmt: skip
+    if given.add:
+        options.append("--add")
     if given.only:
         options += ["-k", given.only]
     return int(pytest.main(options))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.race import NotInstalled
-from benchmarks.record import Figure, as_record, as_table
+from benchmarks.record import Figure, as_record, as_table, joined
 from benchmarks.rscript import matchit_version
 from benchmarks.sizes import SIZES, Size
 
@@ -25,6 +25,7 @@ def pytest_addoption(parser):
         help="full: the national sizes that the bars are for (needs 12 GB and about an hour)",
     )
     group.addoption("--record", type=Path, help="folder for SIZE.json and SIZE.md")
+    group.addoption("--add", action="store_true", help="keep the other figures of the record")
 
 
 def pytest_configure(config):
@@ -80,8 +81,10 @@ def pytest_terminal_summary(terminalreporter, config):
         return
     size = config.getoption("--size")
     record = as_record(figures, size, _peers(), time.strftime("%Y-%m-%d", time.gmtime()))
-    table = as_table(record)
     folder = config.getoption("--record")
+    if config.getoption("--add") and folder is not None and (folder / f"{size}.json").exists():
+        record = joined(json.loads((folder / f"{size}.json").read_text("utf-8")), record)
+    table = as_table(record)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{size}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -123,6 +123,30 @@ def as_record(figures: list[Figure], size: str, peers: dict[str, str], date: str
     }
 
 
+def joined(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with the figures of a later run of some cases added or renewed.
+
+    Parameters
+    ----------
+    old, new : dict
+        Of :func:`as_record`.
+
+    Raises
+    ------
+    ValueError
+        They are of different sizes, machines or versions, so they do not belong in one table.
+    """
+    if (old["size"], old["machine"]) != (new["size"], new["machine"]):
+        raise ValueError("the record that is there is of another machine, size or version")
+
+    def case(figure: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(figure[key] for key in ("what", "rows", "measure", "beside"))
+
+    renewed = {case(figure): figure for figure in new["figures"]}
+    figures = [renewed.pop(case(figure), figure) for figure in old["figures"]]
+    return new | {"figures": figures + list(renewed.values())}
+
+
 def _number(value: float) -> str:
     return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
 

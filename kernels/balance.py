@@ -1,4 +1,4 @@
-"""Moments by arm, distribution distance and rank statistics of one column at a time.
+"""Moments by arm and rank statistics of one column at a time.
 
 Means and variances are compensated sums over fixed chunks. The variance of a weighted sample is
 sum w (x - m)^2 W / (W^2 - sum w^2) with W = sum w, which is the usual n - 1 form for equal weights.
@@ -9,24 +9,17 @@ from numba import prange
 
 from kernels._jit import CHUNK, kernel
 from kernels.blocks import LANES, chunk_count, sum_compensated, tree_add_compensated
-from kernels.ordering import rows_by_score
 
-
-@kernel(inline=True)
-def _masked_sum(x, arm, label, centre, squared, first, work, lanes, errors):
-    """Sum of (x - centre), or its square, over the rows of one arm in one chunk."""
-    m = min(CHUNK, x.shape[0] - first)
-    for i in range(m):
-        d = x[first + i] - centre
-        if squared:
-            d *= d
-        work[i] = d if arm[first + i] == label else 0.0
-    return sum_compensated(work[:m], lanes, errors)
+_FIRST = 1024
+"""Rows of an arm that say about where its mean lies."""
+_NEAR = 0.01
+"""Largest squared distance of the centre from the mean, in variances, that loses no digits."""
+_PASSES = 3
 
 
 @kernel(parallel=True)
-def arm_sums(x, arm, centre, squared, totals, compensations):
-    """Sum (x - centre), or its square, over each of two arms.
+def arm_sums(x, arm, centre, totals, compensations, start, stop):
+    """Sum (x - centre) and its square over each of two arms.
 
     Parameters
     ----------
@@ -36,24 +29,63 @@ def arm_sums(x, arm, centre, squared, totals, compensations):
         0 or 1 for the arms, anything else for rows that count in neither.
     centre : float64, shape (2,)
         Value to subtract in each arm.
-    squared : bool
-    totals, compensations : float64, shape (2, chunks)
-        Filled with each chunk's compensated sum.
+    totals, compensations : float64, shape (2, 2, chunks)
+        Filled with each chunk's compensated sums, by arm and power less one.
+    start, stop : int
+        Range of chunks.
     """
-    for chunk in prange(totals.shape[1]):
-        work = np.empty(CHUNK)
+    n = x.shape[0]
+    for chunk in prange(start, stop):
+        first = chunk * CHUNK
+        own = np.empty((2, CHUNK + 1))
         lanes = np.empty(LANES)
         errors = np.empty(LANES)
+        size_0 = 0
+        size_1 = 0
+        # Both are written and one place moves on: no branch that half the rows would miss.
+        for i in range(first, min(first + CHUNK, n)):
+            own[0, size_0] = x[i]
+            own[1, size_1] = x[i]
+            size_0 += 1 if arm[i] == 0 else 0
+            size_1 += 1 if arm[i] == 1 else 0
         for label in range(2):
-            totals[label, chunk], compensations[label, chunk] = _masked_sum(
-                x, arm, label, centre[label], squared, chunk * CHUNK, work, lanes, errors
+            work = own[label, : size_1 if label else size_0]
+            for i in range(work.shape[0]):
+                work[i] -= centre[label]
+            totals[label, 0, chunk], compensations[label, 0, chunk] = sum_compensated(
+                work, lanes, errors
+            )
+            for i in range(work.shape[0]):
+                work[i] *= work[i]
+            totals[label, 1, chunk], compensations[label, 1, chunk] = sum_compensated(
+                work, lanes, errors
             )
 
 
 @kernel()
-def _add_rows(totals, compensations, result):
+def _add_chunks(totals, compensations, result):
     for label in range(2):
-        result[label] = tree_add_compensated(totals[label], compensations[label])
+        for power in range(2):
+            result[label, power] = tree_add_compensated(
+                totals[label, power], compensations[label, power]
+            )
+
+
+@kernel()
+def _first_means(x, arm, means):
+    """Fill the mean of the first rows of each arm, exact where they are all equal."""
+    for label in range(2):
+        found = 0
+        base = 0.0
+        spread = 0.0
+        for i in range(x.shape[0]):
+            if arm[i] == label:
+                base = x[i] if found == 0 else base
+                spread += x[i] - base
+                found += 1
+                if found == _FIRST:
+                    break
+        means[label] = base + spread / found if found else 0.0
 
 
 def moments_by_arm(
@@ -74,19 +106,31 @@ def moments_by_arm(
     -------
     mean, variance : float64, shape (2,)
         nan for the mean of an empty arm and the variance of fewer than two rows.
+
+    Notes
+    -----
+    With d = x - c the mean is c + sum d / n and the variance (sum d^2 - (sum d)^2 / n) / (n - 1).
+    c is the mean of an arm's first rows; if it lies further from the mean than a tenth of the
+    standard deviation, where the difference would lose digits, the sums are taken again about the
+    mean found. One pass is enough for most columns, 3 ns a row.
     """
-    chunks = max(1, chunk_count(len(x)))
-    totals = np.zeros((2, chunks))
-    compensations = np.zeros((2, chunks))
-    result = np.empty(2)
-    arm_sums(x, arm, np.zeros(2), False, totals, compensations)
-    _add_rows(totals, compensations, result)
-    mean = np.full(2, np.nan)
-    np.divide(result, size, out=mean, where=size > 0)
-    arm_sums(x, arm, np.where(size > 0, mean, 0.0), True, totals, compensations)
-    _add_rows(totals, compensations, result)
+    shape = (2, 2, max(1, chunk_count(len(x))))
+    totals, compensations = np.zeros(shape), np.zeros(shape)
+    sums = np.empty((2, 2))
+    centre = np.empty(2)
+    some = size > 0
+    _first_means(x, arm, centre)
+    for _ in range(_PASSES):
+        arm_sums(x, arm, centre, totals, compensations, 0, totals.shape[2])
+        _add_chunks(totals, compensations, sums)
+        offset = np.divide(sums[:, 0], size, out=np.zeros(2), where=some)
+        if np.all(offset * sums[:, 0] <= _NEAR * sums[:, 1]):
+            break
+        centre = centre + offset
+    mean = np.where(some, centre + offset, np.nan)
     variance = np.full(2, np.nan)
-    np.divide(result, size - 1, out=variance, where=size > 1)
+    about = np.maximum(sums[:, 1] - offset * sums[:, 0], 0.0)
+    np.divide(about, size - 1, out=variance, where=size > 1)
     return mean, variance
 
 
@@ -136,103 +180,6 @@ def weighted_moments(
     if len(x) < 2 or freedom <= 0.0:
         return mean, float("nan")
     return mean, spread * mass / freedom
-
-
-@kernel()
-def _count_gap(a, b):
-    """Largest distance of two empirical distribution functions; both samples sorted."""
-    gap = 0.0
-    i = 0
-    j = 0
-    while i < a.shape[0] and j < b.shape[0]:
-        value = min(a[i], b[j])
-        while i < a.shape[0] and a[i] == value:
-            i += 1
-        while j < b.shape[0] and b[j] == value:
-            j += 1
-        gap = max(gap, abs(i / a.shape[0] - j / b.shape[0]))
-    return gap
-
-
-def kolmogorov_smirnov(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the largest distance of two empirical distribution functions.
-
-    Parameters
-    ----------
-    a, b : float64, shape (n_a,), (n_b,)
-        Finite values, in any order.
-
-    Returns
-    -------
-    float
-        In [0, 1]; nan where a sample is empty.
-
-    Notes
-    -----
-    Two sorts and one merge. Sorting a million float64 takes NumPy 5 ms; looking each up among the
-    values of the smaller sample takes 40 ms.
-    """
-    if len(a) == 0 or len(b) == 0:
-        return float("nan")
-    return float(_count_gap(np.sort(a), np.sort(b)))
-
-
-@kernel()
-def _weighted_gap(a, a_weight, a_mass, b, b_weight, b_mass):
-    """Largest distance of two weighted distribution functions; both samples sorted."""
-    gap = 0.0
-    i = 0
-    j = 0
-    left = 0.0
-    right = 0.0
-    while i < a.shape[0] or j < b.shape[0]:
-        if j == b.shape[0] or (i < a.shape[0] and a[i] <= b[j]):
-            value = a[i]
-        else:
-            value = b[j]
-        while i < a.shape[0] and a[i] == value:
-            left += a_weight[i]
-            i += 1
-        while j < b.shape[0] and b[j] == value:
-            right += b_weight[j]
-            j += 1
-        gap = max(gap, abs(left / a_mass - right / b_mass))
-    return gap
-
-
-def weighted_kolmogorov_smirnov(
-    a: np.ndarray, a_weight: np.ndarray, b: np.ndarray, b_weight: np.ndarray
-) -> float:
-    """Return the largest distance of two weighted empirical distribution functions.
-
-    Parameters
-    ----------
-    a, b : float64, shape (n_a,), (n_b,)
-        Finite values, in any order.
-    a_weight, b_weight : float64
-        Positive weights.
-
-    Returns
-    -------
-    float
-        nan where a sample is empty.
-
-    Notes
-    -----
-    Weights of one give the same running sums as counts, so they take the shorter way.
-    """
-    if len(a) == 0 or len(b) == 0:
-        return float("nan")
-    if np.all(a_weight == 1.0) and np.all(b_weight == 1.0):
-        return kolmogorov_smirnov(a, b)
-    order_a, a_values = rows_by_score(a)
-    order_b, b_values = rows_by_score(b)
-    a_sorted = a_weight[order_a]
-    b_sorted = b_weight[order_b]
-    # The last value of a running sum, so that both functions end at 1 exactly.
-    a_mass = float(np.cumsum(a_sorted)[-1])
-    b_mass = float(np.cumsum(b_sorted)[-1])
-    return float(_weighted_gap(a_values, a_sorted, a_mass, b_values, b_sorted, b_mass))
 
 
 @kernel()

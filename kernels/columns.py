@@ -13,6 +13,7 @@ import numpy as np
 
 from kernels._jit import kernel
 from kernels.blocks import fold
+from kernels.memory import one_range
 
 CELLS_PER_COLUMN = 64
 """Largest number of cells made by packing: a table of two cell columns is then 32 kB, one
@@ -24,14 +25,16 @@ class CodedColumns(NamedTuple):
 
     Attributes
     ----------
-    numeric : float64, shape (p_numeric, n), C-contiguous
-        Number columns, finite.
+    numeric : float64, shape (m,)
+        The memory that holds the number columns, finite; nothing between them may be read.
+    numeric_start : int64, shape (p_numeric,)
+        Where each number column begins in ``numeric``; it has n values.
     centre, scale : float64, shape (p_numeric,)
         Each number enters the model as (x - centre) / scale; scale > 0.
     numeric_term : int64, shape (p_numeric,)
         Position of each number's coefficient among the p coefficients.
     cells : uint16, shape (p_cells, n), C-contiguous
-        Packed categories.
+        Packed categories; tells n even where there are none.
     cell_start : int64, shape (p_cells + 1,)
         First row of each cell column in ``cell_term``.
     cell_term : int64, shape (total cells, depth)
@@ -41,6 +44,7 @@ class CodedColumns(NamedTuple):
     """
 
     numeric: np.ndarray
+    numeric_start: np.ndarray
     centre: np.ndarray
     scale: np.ndarray
     numeric_term: np.ndarray
@@ -48,6 +52,28 @@ class CodedColumns(NamedTuple):
     cell_start: np.ndarray
     cell_term: np.ndarray
     n_terms: int
+
+
+def number_columns(columns: CodedColumns) -> list[np.ndarray]:
+    """Return each number column, float64, shape (n,): views of the memory they lie in."""
+    n = columns.cells.shape[1]
+    return [columns.numeric[start : start + n] for start in columns.numeric_start]
+
+
+def take_rows(columns: CodedColumns, rows: np.ndarray | slice) -> CodedColumns:
+    """Return the columns of some rows, copied.
+
+    Parameters
+    ----------
+    columns : CodedColumns
+    rows : int64, shape (m,), or bool, shape (n,), or slice
+    """
+    cells = np.ascontiguousarray(columns.cells[:, rows])
+    numeric = np.empty((len(columns.numeric_start), cells.shape[1]))
+    for own, column in zip(numeric, number_columns(columns), strict=True):
+        own[:] = column[rows]
+    values, start = one_range(numeric)
+    return columns._replace(numeric=values, numeric_start=start, cells=cells)
 
 
 @kernel()
@@ -68,7 +94,8 @@ def column_moments(numeric, weights, centre, scale):
     work = np.empty(n)
     mass = np.float64(n)
     if weights.shape[0]:
-        work[:] = weights
+        for i in range(n):
+            work[i] = weights[i]
         mass = fold(work, n)
     for j in range(numeric.shape[0]):
         largest = 0.0

@@ -34,11 +34,12 @@ def _predictor_chunk(columns, beta, cell_value, first, eta):
     m = eta.shape[0]
     for i in range(m):
         eta[i] = beta[0]
-    for j in range(columns.numeric.shape[0]):
+    for j in range(columns.numeric_start.shape[0]):
         slope = beta[columns.numeric_term[j]] / columns.scale[j]
         if slope != 0.0:
             centre = columns.centre[j]
-            x = columns.numeric[j, first : first + m]
+            at = columns.numeric_start[j] + first
+            x = columns.numeric[at : at + m]
             for i in range(m):
                 eta[i] += slope * (x[i] - centre)
     for g in range(columns.cells.shape[0]):
@@ -57,9 +58,10 @@ def _reduce_chunk(columns, residual, first, work, gradient, cell_sum):
         work[i] = residual[i] + residual[i + half]
     tail = residual[m - 1] if m & 1 else 0.0
     gradient[0] += fold(work, half) + tail
-    for j in range(columns.numeric.shape[0]):
+    for j in range(columns.numeric_start.shape[0]):
         centre = columns.centre[j]
-        x = columns.numeric[j, first : first + m]
+        at = columns.numeric_start[j] + first
+        x = columns.numeric[at : at + m]
         for i in range(half):
             work[i] = residual[i] * (x[i] - centre) + residual[i + half] * (x[i + half] - centre)
         tail = residual[m - 1] * (x[m - 1] - centre) if m & 1 else 0.0
@@ -102,7 +104,7 @@ def _cell_values(columns, beta, cell_value):
         cell_value[cell] = value
 
 
-@kernel(inline=True)
+@kernel(inline=True, allocates=True)
 def _probability_chunk(eta, treated, weights, first, residual, work):
     """Write y - F into ``residual`` and return the chunk's half deviance; ``work`` is scratch."""
     m = eta.shape[0]
@@ -256,7 +258,7 @@ def _information_rows(columns, eta, weights, flat, first, m, dense, cross, table
     ``dense`` holds (1, numbers) x (1, numbers); ``cross`` cells x (1, numbers); ``tables`` the
     weighted cross-tabs of every pair of cell columns, one after another.
     """
-    p_numeric = columns.numeric.shape[0]
+    p_numeric = columns.numeric_start.shape[0]
     weight = work[:m]
     if flat:
         for i in range(m):
@@ -276,7 +278,8 @@ def _information_rows(columns, eta, weights, flat, first, m, dense, cross, table
     for j in range(p_numeric):
         inverse = 1.0 / columns.scale[j]
         centre = columns.centre[j]
-        source = columns.numeric[j, first : first + m]
+        at = columns.numeric_start[j] + first
+        source = columns.numeric[at : at + m]
         for i in range(m):
             x[j, i] = (source[i] - centre) * inverse
     for j in range(p_numeric + 1):
@@ -317,7 +320,9 @@ def _information_rows(columns, eta, weights, flat, first, m, dense, cross, table
 
 
 @kernel(parallel=True)
-def information_pass(columns, eta, weights, flat, dense, cross, tables, progress, step):
+def information_pass(
+    columns, eta, weights, flat, dense, cross, tables, progress, step, start, stop
+):
     """Weighted cross-products of all columns, for a part of the chunks of every segment.
 
     Parameters
@@ -337,12 +342,14 @@ def information_pass(columns, eta, weights, flat, dense, cross, tables, progress
         Sub-chunks of each segment done before this call.
     step : int64
         Sub-chunks of each segment to do now.
+    start, stop : int
+        Range of segments.
     """
     n = eta.shape[0]
     rows = (n + _SEGMENTS - 1) // _SEGMENTS
     width = cross.shape[2]
-    for segment in prange(_SEGMENTS):
-        x = np.empty((columns.numeric.shape[0], _SUBCHUNK))
+    for segment in prange(start, stop):
+        x = np.empty((columns.numeric_start.shape[0], _SUBCHUNK))
         vector = np.zeros((_SUBCHUNK, width))
         work = np.empty(3 * _SUBCHUNK)
         limit = min((segment + 1) * rows, n)
@@ -371,7 +378,7 @@ def _assemble_information(columns, dense, cross, tables, information):
     """Spread the segment-summed tables over the p x p information matrix."""
     depth = columns.cell_term.shape[1]
     information[:, :] = 0.0
-    p_numeric = columns.numeric.shape[0]
+    p_numeric = columns.numeric_start.shape[0]
     for j in range(p_numeric + 1):
         a = 0 if j == 0 else columns.numeric_term[j - 1]
         for k in range(j + 1):
@@ -429,7 +436,7 @@ def leverage_pass(columns, eta, weights, inverse, leverage, start, stop):
         Range of chunks.
     """
     n = eta.shape[0]
-    p_numeric = columns.numeric.shape[0]
+    p_numeric = columns.numeric_start.shape[0]
     depth = columns.cell_term.shape[1]
     for chunk in prange(start, stop):
         first = chunk * CHUNK
@@ -447,7 +454,9 @@ def leverage_pass(columns, eta, weights, inverse, leverage, start, stop):
             value[0] = 1.0
             for j in range(p_numeric):
                 place[used] = columns.numeric_term[j]
-                value[used] = (columns.numeric[j, first + i] - columns.centre[j]) / columns.scale[j]
+                value[used] = (
+                    columns.numeric[columns.numeric_start[j] + first + i] - columns.centre[j]
+                ) / columns.scale[j]
                 used += 1
             for g in range(columns.cells.shape[0]):
                 cell = columns.cell_start[g] + np.int64(columns.cells[g, first + i])
@@ -467,7 +476,9 @@ def leverage_pass(columns, eta, weights, inverse, leverage, start, stop):
 
 def _chunks_per_call(columns: CodedColumns) -> int:
     """Chunks that one compiled call may take to stay well under half a second on one core."""
-    cost = 10 + 2 * columns.numeric.shape[0] + 2 * columns.cells.shape[0]  # ns a row, generous
+    cost = (
+        10 + 2 * columns.numeric_start.shape[0] + 2 * columns.cells.shape[0]
+    )  # ns a row, generous
     return max(1, int(2.5e8 / (cost * CHUNK)))
 
 
@@ -552,7 +563,7 @@ def information_matrix(
     category x category from weighted cross-tabs of cell columns. About 45 ns a row for 10 numbers
     and 10 categories of 8 levels, three gradient passes.
     """
-    width = columns.numeric.shape[0] + 1
+    width = columns.numeric_start.shape[0] + 1
     padded = (width + _VECTOR - 1) // _VECTOR * _VECTOR
     sizes = np.diff(columns.cell_start)
     pairs = int(sum(sizes[g] * sizes[h] for g in range(len(sizes)) for h in range(g)))
@@ -564,7 +575,9 @@ def information_matrix(
     cost = 20 + width * width // 6 + 3 * len(sizes) * padded // _VECTOR + len(sizes) ** 2
     step = max(1, int(2.5e8 / (cost * _SUBCHUNK * _SEGMENTS)))
     for progress in range(0, subchunks, step):
-        information_pass(columns, eta, weights, flat, dense, cross, tables, progress, step)
+        information_pass(
+            columns, eta, weights, flat, dense, cross, tables, progress, step, 0, _SEGMENTS
+        )
     for accumulator in (dense, cross, tables):
         tree_add(accumulator.reshape(_SEGMENTS, -1))
     information = np.empty((columns.n_terms, columns.n_terms))

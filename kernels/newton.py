@@ -19,7 +19,7 @@ import numpy as np
 from kernels._jit import CHUNK, kernel
 from kernels.blocks import chunk_count, fold, tree_add
 from kernels.cholesky import factor, invert, solve
-from kernels.columns import CodedColumns
+from kernels.columns import CodedColumns, take_rows
 from kernels.elementary import exp_in_place, logarithm
 from kernels.logistic import (
     deviance_and_gradient,
@@ -229,10 +229,7 @@ def _descend(
 
 
 def _take(problem: _Problem, rows: np.ndarray, weights: np.ndarray) -> _Problem:
-    columns = problem.columns._replace(
-        numeric=np.ascontiguousarray(problem.columns.numeric[:, rows]),
-        cells=np.ascontiguousarray(problem.columns.cells[:, rows]),
-    )
+    columns = take_rows(problem.columns, rows)
     return _Problem(columns, problem.treated[rows], weights, problem.penalty)
 
 
@@ -276,14 +273,11 @@ def independent_columns(
     A dependence of the whole table is one of every subsample: only when the subsample shows one
     is the whole table looked at.
     """
-    n = columns.numeric.shape[1] if columns.numeric.shape[0] else columns.cells.shape[1]
+    n = columns.cells.shape[1]
     steps = [max(1, n // min(2 * _PILOT_ROWS, max(_PILOT_FROM, n // 4))), 1]
     for step in dict.fromkeys(steps):
         rows = slice(None, None, step)
-        sample = columns._replace(
-            numeric=np.ascontiguousarray(columns.numeric[:, rows]),
-            cells=np.ascontiguousarray(columns.cells[:, rows]),
-        )
+        sample = take_rows(columns, rows)
         taken = np.ascontiguousarray(weights[rows])
         eta = np.empty(len(range(0, n, step)))
         cross_products = information_matrix(sample, eta, taken, flat=True)

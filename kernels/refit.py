@@ -88,7 +88,7 @@ def counts_into(unit, start, draws, seed_low, seed_high, first, counts):
 def _slopes_and_cells(columns, beta, slope, cell_value):
     """Fill the slope of each number and the share of each cell, for all replicates."""
     for r in range(WIDTH):
-        for j in range(columns.numeric.shape[0]):
+        for j in range(columns.numeric_start.shape[0]):
             slope[j, r] = beta[r, columns.numeric_term[j]] / columns.scale[j]
         for cell in range(columns.cell_term.shape[0]):
             value = 0.0
@@ -100,15 +100,18 @@ def _slopes_and_cells(columns, beta, slope, cell_value):
 
 
 @kernel(inline=True)
-def _predictor_tile(numeric, centre, slope, beta, cells, cell_start, cell_value, first, m, eta):
+def _predictor_tile(
+    numeric, numeric_start, centre, slope, beta, cells, cell_start, cell_value, first, m, eta
+):
     """Write the linear predictors of ``m`` rows, one row of ``eta`` for each replicate."""
     for r in range(WIDTH):
         own = eta[r]
         for i in range(m):
             own[i] = beta[r, 0]
-    for j in range(numeric.shape[0]):
+    for j in range(numeric_start.shape[0]):
         middle = centre[j]
-        x = numeric[j, first : first + m]
+        at = numeric_start[j] + first
+        x = numeric[at : at + m]
         s0 = slope[j, 0]
         s1 = slope[j, 1]
         s2 = slope[j, 2]
@@ -162,13 +165,14 @@ def _residual_tile(treated, counts, first, m, eta, label):
 def _reduce_tile(columns, residual, first, m, lanes, work, gradient, cell_sum):
     """Add X' residual of ``m`` rows to the sums of each replicate."""
     whole = m - m % _LANES
-    for j in range(-1, columns.numeric.shape[0]):
+    for j in range(-1, columns.numeric_start.shape[0]):
         if j < 0:
             for i in range(m):
                 work[i] = 1.0
         else:
             centre = columns.centre[j]
-            x = columns.numeric[j, first : first + m]
+            at = columns.numeric_start[j] + first
+            x = columns.numeric[at : at + m]
             for i in range(m):
                 work[i] = x[i] - centre
         for r in range(WIDTH):
@@ -218,7 +222,7 @@ def gradients_pass(columns, beta, treated, counts, partial, predictor):
         If there is room, linear predictors are written there and the gradient is left alone.
     """
     n = treated.shape[0]
-    p_numeric = columns.numeric.shape[0]
+    p_numeric = columns.numeric_start.shape[0]
     n_cells = columns.cell_term.shape[0]
     slope = np.empty((p_numeric, WIDTH))
     cell_value = np.empty((n_cells, WIDTH))
@@ -233,6 +237,7 @@ def gradients_pass(columns, beta, treated, counts, partial, predictor):
             m = min(_TILE, n - first)
             _predictor_tile(
                 columns.numeric,
+                columns.numeric_start,
                 columns.centre,
                 slope,
                 beta,

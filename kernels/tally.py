@@ -4,11 +4,14 @@ Nothing here depends on the order of rows or of work: ranges are minima and maxi
 whole counts. So blocks are shared out freely and joined at the end.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numba import prange
 
 from kernels._jit import CHUNK, kernel
 from kernels.blocks import LANES
+from kernels.memory import one_range
 
 LEFT_OUT = 2
 """Arm of a row that takes no part."""
@@ -19,22 +22,26 @@ _BLOCKS = 8
 
 
 @kernel(parallel=True)
-def ranges_into(numeric, arm, low, high):
+def ranges_into(numeric, start, arm, low, high, begin, end):
     """Fill the smallest and largest value of each number column in each arm, block by block.
 
     Parameters
     ----------
-    numeric : float64, shape (p, n)
-        Finite values.
+    numeric : float64, shape (m,)
+        Memory that holds the columns, finite.
+    start : int64, shape (p,)
+        Where each column begins in it.
     arm : uint8, shape (n,)
         0 or 1; other values take no part.
     low, high : float64, shape (blocks, p, 2)
         Filled; inf and -inf for an arm without rows in the block.
+    begin, end : int
+        Range of blocks.
     """
-    n = numeric.shape[1]
+    n = arm.shape[0]
     blocks = low.shape[0]
     chunks = (n + CHUNK - 1) // CHUNK
-    for block in prange(blocks):
+    for block in prange(begin, end):
         # Lanes run side by side, because a single running minimum waits on itself at every row.
         low_0, low_1 = np.empty(LANES), np.empty(LANES)
         high_0, high_1 = np.empty(LANES), np.empty(LANES)
@@ -44,17 +51,18 @@ def ranges_into(numeric, arm, low, high):
             first = chunk * CHUNK
             m = min(CHUNK, n - first)
             label = arm[first : first + m]
-            for j in range(numeric.shape[0]):
-                x = numeric[j, first : first + m]
+            for j in range(start.shape[0]):
+                at = start[j] + first
+                x = numeric[at : at + m]
                 low_0[:] = np.inf
                 low_1[:] = np.inf
                 high_0[:] = -np.inf
                 high_1[:] = -np.inf
-                for start in range(0, m - m % LANES, LANES):
+                for place in range(0, m - m % LANES, LANES):
                     for lane in range(LANES):
-                        value = x[start + lane]
-                        is_0 = label[start + lane] == 0
-                        is_1 = label[start + lane] == 1
+                        value = x[place + lane]
+                        is_0 = label[place + lane] == 0
+                        is_1 = label[place + lane] == 1
                         a = value if is_0 else np.inf
                         b = value if is_1 else np.inf
                         c = value if is_0 else -np.inf
@@ -76,7 +84,7 @@ def ranges_into(numeric, arm, low, high):
 
 
 @kernel(parallel=True)
-def levels_into(codes, arm, starts, counts, status):
+def levels_into(codes, arm, starts, counts, status, begin, end):
     """Count the rows of each level of each category in each arm, block by block.
 
     Parameters
@@ -92,11 +100,13 @@ def levels_into(codes, arm, starts, counts, status):
         the same level and would wait on each other.
     status : int64, shape (blocks,)
         Filled with IN_RANGE or NO_SUCH_LEVEL.
+    begin, end : int
+        Range of blocks.
     """
     n = codes.shape[1]
     blocks = counts.shape[0]
     chunks = (n + CHUNK - 1) // CHUNK
-    for block in prange(blocks):
+    for block in prange(begin, end):
         status[block] = IN_RANGE
         for chunk in range(block * chunks // blocks, (block + 1) * chunks // blocks):
             first = chunk * CHUNK
@@ -114,12 +124,12 @@ def levels_into(codes, arm, starts, counts, status):
                     counts[block, i & 1, start + codes[f, i], arm[i]] += 1
 
 
-def number_ranges(numeric: np.ndarray, arm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def number_ranges(numeric: Sequence[np.ndarray], arm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the smallest and largest value of each number column in each arm.
 
     Parameters
     ----------
-    numeric : float64, shape (p, n), C-contiguous
+    numeric : sequence of float64 arrays, shape (n,), length p
         Finite values.
     arm : uint8, shape (n,)
         0 or 1; other values take no part.
@@ -135,7 +145,7 @@ def number_ranges(numeric: np.ndarray, arm: np.ndarray) -> tuple[np.ndarray, np.
     """
     shape = (_BLOCKS, len(numeric), 2)
     low, high = np.empty(shape), np.empty(shape)
-    ranges_into(numeric, arm, low, high)
+    ranges_into(*one_range(numeric), arm, low, high, 0, _BLOCKS)
     return low.min(axis=0), high.max(axis=0)
 
 
@@ -163,7 +173,7 @@ def level_counts(
     starts = np.cumsum([0, *n_levels]).astype(np.int64)
     tables = np.zeros((_BLOCKS, 2, int(starts[-1]), 3), dtype=np.int64)
     status = np.zeros(_BLOCKS, dtype=np.int64)
-    levels_into(codes, arm, starts, tables, status)
+    levels_into(codes, arm, starts, tables, status, 0, _BLOCKS)
     total = tables.sum(axis=(0, 1))[:, :2]
     counts = [total[starts[f] : starts[f + 1]] for f in range(len(n_levels))]
     return int(status.max()), counts

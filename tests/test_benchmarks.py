@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.record import BEGIN, END, Figure, as_record, as_short_table, put_into_readme
+from benchmarks.record import BEGIN, END, Figure, as_record, as_short_table, joined, put_into_readme
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -50,6 +50,18 @@ def test_missed_bar_is_said_in_the_table():
     assert "| match | 100 | CPU s | 3 | peer | 6 | 0.5 x | <= 0.4 | FAIL |" in lines
     assert "| match | 100 |  |  | other |  |  |  | not installed: other |" in lines
     assert "Not installed:" in lines[-1]
+
+
+def test_later_figures_join_a_record_of_the_same_machine():
+    old = _record()
+    renewed = Figure("match", 100, "CPU s", 0.3, "x", "peer", {"a": 1.0}, {"a": 3.3}, 0.4)
+    later = as_record([Figure("fit", 9, "CPU s", 1.0, "x"), renewed], "full", {}, "2025-01-02")
+    both = joined(old, later)
+    assert [figure["what"] for figure in both["figures"]] == ["match", "match", "fit"]
+    assert [figure["value"] for figure in both["figures"]] == [0.3, None, 1.0]
+    assert both["date"] == "2025-01-02"
+    with pytest.raises(ValueError, match="another machine"):
+        joined(old, later | {"machine": later["machine"] | {"cores": 999}})
 
 
 def test_table_replaces_only_what_stands_between_the_markers(tmp_path):

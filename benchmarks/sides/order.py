@@ -18,7 +18,7 @@ from benchmarks.stopwatch import Stopwatch
 from engine.matching.design import Design, code_columns, read_design
 from engine.matching.identity import identify
 from engine.tables import open_table
-from kernels.columns import CodedColumns
+from kernels.columns import CodedColumns, number_columns, take_rows
 from kernels.logistic import gradient_of_residual
 
 Answer = dict[str, np.ndarray]
@@ -48,10 +48,11 @@ def _residual(treated: np.ndarray) -> np.ndarray:
 def _raw(columns: CodedColumns, gradient: np.ndarray) -> np.ndarray:
     """Return the gradient on raw columns, in units of the root of each column's sum of squares."""
     found = gradient.copy()
-    rows = columns.numeric.shape[1]
+    rows = columns.cells.shape[1]
+    numbers = number_columns(columns)
     for j, term in enumerate(columns.numeric_term):
         found[term] = columns.scale[j] * gradient[term] + columns.centre[j] * gradient[0]
-        found[term] /= np.sqrt(np.dot(columns.numeric[j], columns.numeric[j]))
+        found[term] /= np.sqrt(np.dot(numbers[j], numbers[j]))
     others = np.setdiff1d(np.arange(columns.n_terms), columns.numeric_term)
     found[others] /= np.sqrt(rows)
     return found
@@ -82,7 +83,7 @@ def _coded(design: Design) -> CodedColumns:
 
 
 @numba.njit(error_model="numpy", nogil=True, parallel=True)
-def _fixed_sums(numeric, centre, factor, cells, cell_start, residual, unit, sums, cell_sums):
+def _fixed_sums(numeric, start, centre, factor, cells, cell_start, residual, unit, sums, cell_sums):
     """Add each segment's terms as integers; which segment takes a chunk changes no sum."""
     n = residual.shape[0]
     chunks = (n + _CHUNK - 1) // _CHUNK
@@ -93,8 +94,9 @@ def _fixed_sums(numeric, centre, factor, cells, cell_start, residual, unit, sums
             first = chunk * _CHUNK
             m = min(_CHUNK, n - first)
             part = residual[first : first + m]
-            for j in range(numeric.shape[0]):
-                x = numeric[j, first : first + m]
+            for j in range(start.shape[0]):
+                at = start[j] + first
+                x = numeric[at : at + m]
                 c, f = centre[j], factor[j]
                 for i in range(m):
                     work[i] = part[i] * (x[i] - c) * f + _MAGIC
@@ -124,7 +126,7 @@ def _factors(columns: CodedColumns) -> np.ndarray:
     """Return powers of two that bring each number's terms below 2^39."""
     largest = [
         max(abs(float(x.max()) - c), abs(float(x.min()) - c))
-        for x, c in zip(columns.numeric, columns.centre, strict=True)
+        for x, c in zip(number_columns(columns), columns.centre, strict=True)
     ]
     return np.ldexp(1.0, _BITS - np.ceil(np.log2(largest)).astype(np.int64))
 
@@ -134,8 +136,8 @@ def _fixed_gradient(columns: CodedColumns, factor: np.ndarray, residual: np.ndar
     sums = np.zeros((_SEGMENTS, 1 + len(factor)), dtype=np.int64)
     cell_sums = np.zeros((_SEGMENTS, 2, len(columns.cell_term)), dtype=np.int64)
     _fixed_sums(
-        columns.numeric, columns.centre, factor, columns.cells, columns.cell_start, residual, unit,
-        sums, cell_sums,
+        columns.numeric, columns.numeric_start, columns.centre, factor, columns.cells,
+        columns.cell_start, residual, unit, sums, cell_sums,
     )  # fmt: skip
     by_term = np.zeros(columns.n_terms, dtype=np.int64)
     by_cell = cell_sums.sum(axis=(0, 1))
@@ -185,9 +187,6 @@ def _require_no_order(people: Population) -> None:
     columns, residual = _coded(design), _residual(people.treated[head])
     factor = _factors(columns)
     other = np.random.default_rng(1).permutation(len(residual))
-    moved = columns._replace(
-        numeric=np.ascontiguousarray(columns.numeric[:, other]),
-        cells=np.ascontiguousarray(columns.cells[:, other]),
-    )
+    moved = take_rows(columns, other)
     one = _fixed_gradient(columns, factor, residual)
     assert np.array_equal(one, _fixed_gradient(moved, factor, residual[other]))

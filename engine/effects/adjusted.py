@@ -19,7 +19,7 @@ from engine.effects.sample import MatchedSample
 from engine.matching.caliper import probabilities
 from kernels.blocks import total
 from kernels.cholesky import factor, solve
-from kernels.columns import CodedColumns
+from kernels.columns import CodedColumns, take_rows
 from kernels.logistic import gradient_of_residual, information_matrix, linear_predictor
 from kernels.newton import CONVERGED, fit, independent_columns
 
@@ -58,7 +58,8 @@ def _score_column(sample: MatchedSample) -> CodedColumns:
     gap = own - centre
     spread = float(np.sqrt(float(total(gap * gap)) / len(own)))
     return CodedColumns(
-        logit[None, :],
+        logit,
+        np.zeros(1, dtype=np.int64),
         np.array([centre]),
         np.array([spread if spread > 0.0 else 1.0]),
         np.array([1], dtype=np.int64),
@@ -66,13 +67,6 @@ def _score_column(sample: MatchedSample) -> CodedColumns:
         np.zeros(1, dtype=np.int64),
         np.empty((0, 1), dtype=np.int64),
         2,
-    )
-
-
-def _of_rows(columns: CodedColumns, rows: NDArray[np.int64]) -> CodedColumns:
-    return columns._replace(
-        numeric=np.ascontiguousarray(columns.numeric[:, rows]),
-        cells=np.ascontiguousarray(columns.cells[:, rows]),
     )
 
 
@@ -139,7 +133,7 @@ def predict_without_service(
         terms = int(np.count_nonzero(wanted))
         if effective < _PEOPLE_PER_TERM * terms or (binary and rarer < _EVENTS_PER_TERM * terms):
             continue
-        there = _of_rows(columns, rows)
+        there = take_rows(columns, rows)
         active = independent_columns(there, weights, wanted)
         beta: Floats | None
         if binary:

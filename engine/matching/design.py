@@ -1,7 +1,9 @@
 """Design columns: the covariates of a table in coded form, in canonical row order.
 
-Numbers stay float64, categories become level codes; no one-hot matrix is made. Columns are read two
-at a time, so that beside the design itself no more than two raw columns are in memory.
+Numbers stay float64, categories become level codes; no one-hot matrix is made. A number column that
+the table holds in canonical order, as float64 in one piece, is used where it lies and not copied.
+Columns are read two at a time, so that beside the design itself no more than two raw columns are in
+memory.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,12 +28,14 @@ from engine.matching.identity import Identity
 from engine.tables import TableSource, column
 from kernels.blocks import total
 from kernels.columns import CodedColumns, column_moments, pack_categories
+from kernels.memory import one_range
 
 Missing = Literal["error", "indicator"]
 
 INTERCEPT = "(intercept)"
 MISSING_LEVEL = "(missing)"
 _MOMENT_ROWS = 65_536
+_NONE = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Covariate:
     levels : tuple of str
         Level names of a category, the reference level first; empty for a number.
     row : int
-        Row of the covariate in ``Design.numeric`` or ``Design.codes``.
+        Place of the covariate in ``Design.numeric`` or ``Design.codes``.
     """
 
     name: str
@@ -61,20 +65,31 @@ class Design:
     ----------
     covariates : tuple of Covariate
         In the order in which they were declared.
-    numeric : float64, shape (p_numeric, n), C-contiguous
-        Finite.
+    numeric : tuple of float64 arrays, shape (n,)
+        Finite; perhaps memory of the table itself, so nobody writes into them.
     codes : uint16, shape (p_categories, n), C-contiguous
         Level codes, 0 for the reference level.
     """
 
     covariates: tuple[Covariate, ...]
-    numeric: NDArray[np.float64]
+    numeric: tuple[NDArray[np.float64], ...]
     codes: NDArray[np.uint16]
 
     @property
     def n_rows(self) -> int:
         """Number of rows."""
-        return self.numeric.shape[1]
+        return self.codes.shape[1]
+
+    def numbers_of(self, rows: NDArray[np.int64] | NDArray[np.bool_] | slice) -> NDArray:
+        """Return the number columns of some rows, copied, float64, shape (p_numeric, rows)."""
+        if not self.numeric:
+            return np.empty((0, self.codes[:0, rows].shape[1]))
+        return np.array([column[rows] for column in self.numeric])
+
+    def take(self, rows: NDArray[np.int64]) -> "Design":
+        """Return the design of some rows, copied."""
+        codes = np.ascontiguousarray(self.codes[:, rows])
+        return Design(self.covariates, tuple(self.numbers_of(rows)), codes)
 
 
 def is_category(kind: pa.DataType) -> bool:
@@ -138,7 +153,7 @@ def read_design(
         )
     kinds = [name in categorical or is_category(source.type_of(name)) for name in covariates]
     place = [kinds[:i].count(kinds[i]) for i in range(len(kinds))]
-    numeric = np.empty((kinds.count(False), source.n_rows))
+    numeric = [_NONE] * kinds.count(False)
     codes = np.empty((kinds.count(True), source.n_rows), dtype=np.uint16)
     done = 0
 
@@ -155,9 +170,10 @@ def read_design(
             coded = as_codes(values, name=name, source=source, forced=name in categorical)
             levels = _category(coded, identity, codes[place[i]])
         else:
-            identity.gather_into(as_float64(values, name=name, source=source), numeric[place[i]])
+            numbers = identity.gather_shared(as_float64(values, name=name, source=source))
             if count_missing(values):
-                empty = _fill_mean(numeric[place[i]])
+                numbers, empty = _filled(numbers)
+            numeric[place[i]] = numbers
         done += 1
         if progress is not None:
             progress(done / len(covariates))
@@ -171,38 +187,34 @@ def read_design(
         for name, (levels, _), row in zip(covariates, found, place, strict=True)
     ]
     indicators = {c.name: empty for c, (_, empty) in zip(read_in, found, strict=True)}
-    return _with_indicators(Design(tuple(read_in), numeric, codes), indicators)
+    return _with_indicators(Design(tuple(read_in), tuple(numeric), codes), indicators)
 
 
 def _with_indicators(design: Design, empty: dict[str, NDArray[np.bool_] | None]) -> Design:
     """Add the indicator of a number's empty cells right after it, where it has any."""
-    extra = sum(cells is not None for cells in empty.values())
-    if not extra:
+    if all(cells is None for cells in empty.values()):
         return design
-    numeric = np.empty((len(design.numeric) + extra, design.n_rows))
+    numeric: list[NDArray[np.float64]] = []
     covariates = []
-    row = 0
     for covariate in design.covariates:
         if covariate.levels:
             covariates.append(covariate)
             continue
-        numeric[row] = design.numeric[covariate.row]
-        covariates.append(Covariate(covariate.name, (), row))
-        row += 1
+        covariates.append(Covariate(covariate.name, (), len(numeric)))
+        numeric.append(design.numeric[covariate.row])
         cells = empty[covariate.name]
         if cells is not None:
-            numeric[row] = cells
-            covariates.append(Covariate(f"{covariate.name} missing", (), row))
-            row += 1
-    return Design(tuple(covariates), numeric, design.codes)
+            covariates.append(Covariate(f"{covariate.name} missing", (), len(numeric)))
+            numeric.append(cells.astype(np.float64))
+    return Design(tuple(covariates), tuple(numeric), design.codes)
 
 
-def _fill_mean(values: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Fill empty cells with the mean of the others, in place; return which were empty."""
+def _filled(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return numbers with the mean of the others in empty cells, and which were empty."""
     empty = np.isnan(values)
     present = values[~empty]
-    values[empty] = float(total(present)) / len(present) if len(present) else 0.0
-    return empty
+    mean = float(total(present)) / len(present) if len(present) else 0.0
+    return np.where(empty, mean, values), empty
 
 
 def _category(coded: Codes, identity: Identity, row: NDArray[np.uint16]) -> tuple[str, ...]:
@@ -274,18 +286,17 @@ def code_columns(
     systematic sample of rows, weighted like the fit, so that weights mean repeated rows; a column
     that looks constant there is looked at whole.
     """
-    numeric = design.numeric
-    p_numeric, n = numeric.shape
+    p_numeric, n = len(design.numeric), design.n_rows
     centre = np.empty(p_numeric)
     scale = np.empty(p_numeric)
     step = max(1, n // _MOMENT_ROWS)
     if len(weights):
         present = np.flatnonzero(weights > 0)[::step]
-        column_moments(np.ascontiguousarray(numeric[:, present]), weights[present], centre, scale)
+        column_moments(design.numbers_of(present), weights[present], centre, scale)
     else:
-        column_moments(np.ascontiguousarray(numeric[:, ::step]), np.empty(0), centre, scale)
+        column_moments(design.numbers_of(slice(None, None, step)), np.empty(0), centre, scale)
     for j in np.flatnonzero(scale == 0.0):
-        whole = numeric[j] if not len(weights) else numeric[j, weights > 0]
+        whole = design.numeric[j] if not len(weights) else design.numeric[j][weights > 0]
         column_moments(
             np.ascontiguousarray(whole[None, :]), np.empty(0), centre[j : j + 1], scale[j : j + 1]
         )
@@ -293,7 +304,7 @@ def code_columns(
     numbers, levels = term_of_level(design)
     cells, cell_start, cell_term = pack_categories(design.codes, levels)
     columns = CodedColumns(
-        numeric,
+        *one_range(design.numeric),
         centre,
         np.where(constant, 1.0, scale),
         np.array(numbers, dtype=np.int64),

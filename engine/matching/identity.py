@@ -16,6 +16,7 @@ from engine.buffers import to_arrow, to_numpy
 from engine.columns import count_missing, missing_rows, row_numbers
 from engine.errors import InputError
 from engine.tables import TableSource, column
+from kernels.memory import unlocked
 from kernels.ordering import order_by_key
 from kernels.philox import (
     STAGE_IDENTITY,
@@ -56,6 +57,16 @@ class Identity:
         if self.order is None:
             return values if values.flags.writeable else values.copy()
         return values[self.order]
+
+    def gather_shared(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return values in canonical order: the same memory where that is their order.
+
+        Nobody writes into the result. It is not marked read-only, see :meth:`gather`.
+        """
+        if self.order is None:
+            return unlocked(np.ascontiguousarray(values))
+        # 'clip': every place exists, so bounds need no check
+        return np.take(values, self.order, mode="clip")
 
     def gather_into(self, values: NDArray, out: NDArray) -> None:
         """Fill ``out`` with values of data rows in canonical order."""

@@ -232,7 +232,7 @@ def fit_propensity(
         penalty = ridge if method == "ridge" else 0.0
         fitted = fit(columns, label, work, active, ridge=penalty)
         if method == "ml" and not _certified(fitted, work):
-            found = _separated(design, columns, active, treated, work, fitted.eta)
+            found = _separated(design, active, treated, work, fitted.eta)
             if found:
                 separation += [Separation(term.name, term.kind) for term in found]
                 notes.append(
@@ -388,7 +388,6 @@ def _certified(fitted: NewtonFit, weights: NDArray[np.float64]) -> bool:
 
 def _separated(
     design: Design,
-    columns: CodedColumns,
     active: NDArray[np.bool_],
     treated: NDArray[np.bool_],
     weights: NDArray[np.float64],
@@ -398,7 +397,7 @@ def _separated(
     names = term_names(design)
     levels, _ = _level_names(design)
     return separated_terms(
-        columns.numeric,
+        design.numeric,
         design.codes,
         [len(level) for level in levels],
         [names[i] for i in order],

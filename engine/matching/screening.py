@@ -71,7 +71,7 @@ class Screening:
 
 
 def tally_columns(
-    numeric: NDArray[np.float64],
+    numeric: Sequence[NDArray[np.float64]],
     codes: NDArray[np.uint16],
     n_levels: Sequence[int],
     treated: NDArray[np.bool_],
@@ -81,7 +81,7 @@ def tally_columns(
 
     Parameters
     ----------
-    numeric : float64, shape (p_numeric, n), C-contiguous
+    numeric : sequence of float64 arrays, shape (n,), length p_numeric
         Number columns, finite.
     codes : uint16, shape (p_categories, n), C-contiguous
         Level codes.

@@ -71,7 +71,7 @@ class SeparatedTerm:
 class _Table(NamedTuple):
     """The coded design with its scaling; ``slots`` maps each level to a kept parameter or -1."""
 
-    numeric: np.ndarray
+    numeric: Sequence[np.ndarray]
     codes: np.ndarray
     treated: np.ndarray
     active: np.ndarray | None
@@ -105,7 +105,7 @@ def describe_separated(terms: Sequence[SeparatedTerm]) -> str:
 
 
 def separated_terms(
-    numeric: np.ndarray,
+    numeric: Sequence[np.ndarray],
     codes: np.ndarray,
     n_levels: Sequence[int],
     names: Sequence[str],
@@ -118,7 +118,7 @@ def separated_terms(
 
     Parameters
     ----------
-    numeric : float64, shape (p_numeric, n), C-contiguous
+    numeric : sequence of float64 arrays, shape (n,), length p_numeric
         Number columns, finite.
     codes : uint16, shape (p_categories, n)
         Level codes; code 0 is the reference level.
@@ -182,7 +182,7 @@ def separated_terms(
 
 
 def _table(
-    numeric: np.ndarray,
+    numeric: Sequence[np.ndarray],
     codes: np.ndarray,
     n_levels: Sequence[int],
     keep: np.ndarray,
@@ -207,7 +207,6 @@ def _table(
             parts.append(rest % levels)
             rest //= levels
         codes = np.array(parts[::-1], dtype=np.uint16).reshape(len(n_levels), len(used))
-        numeric = np.empty((0, len(used)))
         treated, active, people = rest.astype(bool), None, tally[used]
     position = np.where(keep, np.cumsum(keep) - 1, -1)
     centre, scale = np.zeros(len(numeric)), np.ones(len(numeric))
@@ -268,7 +267,7 @@ def _margins(table: _Table, direction: np.ndarray) -> np.ndarray:
         eta = np.full(part.stop - start, base)
         largest = np.ones(part.stop - start)
         for j in used:
-            x = (table.numeric[j, part] - table.centre[j]) / table.scale[j]
+            x = (table.numeric[j][part] - table.centre[j]) / table.scale[j]
             x *= direction[table.numeric_slot[j]]
             eta += x
             np.maximum(largest, np.abs(x), out=largest)

@@ -15,14 +15,9 @@ from numpy.typing import NDArray
 
 from engine.matching.design import Covariate, Design
 from engine.matching.screening import count_levels
-from kernels.balance import (
-    kolmogorov_smirnov,
-    level_weights,
-    moments_by_arm,
-    weighted_kolmogorov_smirnov,
-    weighted_moments,
-)
+from kernels.balance import level_weights, moments_by_arm, weighted_moments
 from kernels.blocks import total, total_product
+from kernels.distance import distance_of_arms, weighted_kolmogorov_smirnov
 
 Floats = NDArray[np.float64]
 
@@ -101,18 +96,15 @@ class Arms:
     sample : Sample
     arm : uint8, shape (n,)
         0 for comparison, 1 for treated.
-    rows : tuple of int64 arrays
-        All rows of each arm, comparison first.
     size : int64, shape (2,)
     mass, mass_squared : tuple of float
         Sums of the matched sample's weights and of their squares.
     distances : bool
-        Whether distribution functions are compared; sorting every column is most of the work.
+        Whether distribution functions are compared, which is half of the work.
     """
 
     sample: Sample
     arm: NDArray[np.uint8]
-    rows: tuple[NDArray[np.int64], NDArray[np.int64]]
     size: NDArray[np.int64]
     mass: tuple[float, float]
     mass_squared: tuple[float, float]
@@ -122,12 +114,11 @@ class Arms:
 def arms_of(sample: Sample, *, distances: bool = True) -> Arms:
     """Return what every column needs of the two arms of a matched sample."""
     weights = sample.weights
-    rows = (np.flatnonzero(~sample.treated), np.flatnonzero(sample.treated))
+    n_treated = int(np.count_nonzero(sample.treated))
     return Arms(
         sample,
         sample.treated.astype(np.uint8),
-        rows,
-        np.array([len(rows[0]), len(rows[1])]),
+        np.array([len(sample.treated) - n_treated, n_treated]),
         (float(total(weights[0])), float(total(weights[1]))),
         (
             float(total_product(weights[0], weights[0])),
@@ -156,7 +147,7 @@ def _with_matched(arms: Arms, values: Floats, mean: Floats, variance: Floats) ->
         return _share_summary(means, matched_means)
     before = after = float("nan")
     if arms.distances:
-        before = kolmogorov_smirnov(values[arms.rows[0]], values[arms.rows[1]])
+        before = distance_of_arms(values, arms.arm, arms.size)
         after = weighted_kolmogorov_smirnov(matched[0], weights[0], matched[1], weights[1])
     return Summary(
         means,

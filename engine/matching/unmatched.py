@@ -50,11 +50,7 @@ def profile_unmatched(
     lost = ~matched[rows]
     if not lost.any():
         return ()
-    part = Design(
-        design.covariates,
-        np.ascontiguousarray(design.numeric[:, rows]),
-        np.ascontiguousarray(design.codes[:, rows]),
-    )
+    part = design.take(rows)
     denominator: Denominator = "comparison"
     everyone = Sample.of(lost, np.ones(len(rows)))
     terms = assess_balance(part, everyone, denominator=denominator, distances=False)

@@ -63,7 +63,7 @@ def rows_of(cohort: Cohort, score: NDArray[np.float64] | None = None) -> Rows:
     """Return a cohort as the rows of a match."""
     n = len(cohort.treated)
     covariates = tuple(Covariate(f"x{j}", (), j) for j in range(len(cohort.numeric)))
-    design = Design(covariates, cohort.numeric, np.empty((0, n), dtype=np.uint16))
+    design = Design(covariates, tuple(cohort.numeric), np.empty((0, n), dtype=np.uint16))
     units = np.arange(n, dtype=np.uint64)
     none = np.empty((0, n))
     return Rows(

@@ -7,6 +7,7 @@ import numpy as np
 from hypothesis import HealthCheck, settings
 
 from kernels.columns import CodedColumns, pack_categories
+from kernels.memory import one_range
 from tests import naive
 
 COMPILED = not numba.config.DISABLE_JIT
@@ -22,6 +23,11 @@ def examples(compiled, uncompiled):
         database=None,
         suppress_health_check=list(HealthCheck),
     )
+
+
+def entry(helper):
+    """A helper with a way in from Python, which it has not by itself."""
+    return numba.njit(error_model="numpy")(helper.py_func) if COMPILED else helper
 
 
 class Table(NamedTuple):
@@ -65,7 +71,9 @@ def make_table(
     numeric_term = np.arange(used, used + numbers, dtype=np.int64)[::-1].copy()
     used += numbers
     cells, start, term = pack_categories(codes, level_terms)
-    columns = CodedColumns(numeric, centre, scale, numeric_term, cells, start, term, used)
+    columns = CodedColumns(
+        *one_range(numeric), centre, scale, numeric_term, cells, start, term, used
+    )
     treated = (rng.random(n) < share).astype(np.uint8)
     if n > 1:
         treated[:2] = 0, 1
@@ -78,6 +86,12 @@ def make_table(
         weights = np.empty(0)
     dense = naive.dense_design(numeric, centre, scale, numeric_term, codes, level_terms, used)
     return Table(columns, dense, treated, weights, codes, level_terms)
+
+
+def with_numbers(columns, numeric, **others):
+    """The columns with other numbers, shape (p, n)."""
+    values, start = one_range(numeric)
+    return columns._replace(numeric=values, numeric_start=start, **others)
 
 
 def weights_or_none(table):

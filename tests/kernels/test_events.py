@@ -98,6 +98,7 @@ def test_follow_up(groups, window, wait):
         *(a["row_first"], a["event_first"], a["row_day"], end, proof_end, a["marked"]),
         *(a["event_day"], a["proof"], a["counts"], a["kind"], a["led_to"]),
         *(np.full(n, -1, np.int64), number, gap, first_kind, first_marked, of_kind, marked_rows),
+        *(0, len(groups)),
     )
     for i, events, _ in pairs(a):
         day = a["row_day"][i]
@@ -135,6 +136,7 @@ def test_history(groups):
         *(a["row_first"], a["event_first"], a["sorted_day"], a["row_type"], a["proof"]),
         *(a["counts"], a["class"], a["way"], a["flag"]),
         *(number, of_class, days, of_way, flagged, last, begin, of_type),
+        *(0, len(groups)),
     )
     for i, events, rows in pairs(a):
         day = a["sorted_day"][i]
@@ -165,7 +167,8 @@ def test_latest_before(groups, width):
     earliest = np.where(a["row_day"] == NEVER, NEVER, a["row_day"] - width).astype(np.int32)
     latest = np.full(len(a["row_day"]), 99, np.int64)
     latest_before_into(
-        a["row_first"], a["event_first"], a["row_day"], earliest, a["event_day"], latest
+        *(a["row_first"], a["event_first"], a["row_day"], earliest, a["event_day"], latest),
+        *(0, len(groups)),
     )
     for i, events, _ in pairs(a):
         day = a["row_day"][i]

@@ -6,6 +6,7 @@ import pytest
 from kernels import newton
 from kernels._jit import CHUNK
 from kernels.cholesky import factor
+from kernels.columns import number_columns
 from kernels.philox import STAGE_COUNTS
 from kernels.refit import REFITTED, SLOW, TOLERANCE, WIDTH, counts_into, refit
 from tests import naive
@@ -147,7 +148,8 @@ def test_a_replicate_without_a_maximum_is_not_called_fitted():
     table = make_table(400, 1, ())
     counts = bootstrap_counts(400)
     # Drawn: treated people above the median of the number, others below it.
-    above = table.columns.numeric[0] > np.median(table.columns.numeric[0])
+    (number,) = number_columns(table.columns)
+    above = number > np.median(number)
     counts[2] = np.where(above == (table.treated == 1), 1, 0)
     _, _, _, status = refitted(table, counts)
     assert status[2] == SLOW

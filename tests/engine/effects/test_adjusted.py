@@ -8,6 +8,7 @@ import pytest
 from engine.effects.adjusted import ALL_TERMS, SCORE_ONLY, predict_without_service
 from engine.effects.estimates import estimate_outcome
 from engine.effects.outcome import Outcome
+from kernels.columns import number_columns
 from tests.certify.cohorts import Scenario, draw_cohort
 from tests.certify.matches import finish, options_of
 
@@ -35,7 +36,7 @@ def test_counts_are_predicted_by_weighted_least_squares():
     found = predict_without_service(sample, cohort.outcome, binary=False)
     assert found.method == ALL_TERMS
     coded = sample.model.columns
-    scaled = (coded.numeric - coded.centre[:, None]) / coded.scale[:, None]
+    scaled = (np.array(number_columns(coded)) - coded.centre[:, None]) / coded.scale[:, None]
     columns = np.column_stack([np.ones(sample.n_rows), scaled.T])
     rows = sample.partners
     beta = ridge_least_squares(columns[rows], cohort.outcome[rows], sample.weight[rows])

@@ -35,6 +35,7 @@ from engine.errors import UsageError
 from engine.matching.pairing import pair_with_replacement, pair_without_replacement
 from engine.matching.problem import Problem
 from kernels import newton
+from kernels.columns import number_columns, take_rows
 from kernels.refit import counts_into
 from kernels.rematch import GREEDY, NEAREST, WINDOW, Recipe
 from tests.kernels.support import COMPILED, make_table
@@ -221,10 +222,7 @@ def test_counts_are_copied_rows(design, exact):
     counts_into(draws.unit, draws.start, draws.draws, np.uint64(9), np.uint64(0), 0, counts)
     for r in range(4):
         rows = np.repeat(np.arange(n), counts[r])
-        columns = full.columns._replace(
-            numeric=np.ascontiguousarray(full.columns.numeric[:, rows]),
-            cells=np.ascontiguousarray(full.columns.cells[:, rows]),
-        )
+        columns = take_rows(full.columns, rows)
         fitted = newton.fit(columns, full.treated[rows], np.empty(0), full.active)
         problem = Problem(
             fitted.eta,
@@ -259,7 +257,7 @@ def a_few_treated(places):
     """A table of 60 rows and one number, with the treated at the given ranks."""
     table = make_table(60, 1, (), seed=2)
     treated = np.zeros(60, dtype=np.uint8)
-    treated[np.argsort(table.columns.numeric[0])[places]] = 1
+    treated[np.argsort(number_columns(table.columns)[0])[places]] = 1
     active = np.ones(2, dtype=np.bool_)
     fitted = newton.fit(table.columns, treated, np.empty(0), active)
     everybody = np.ones(60, dtype=np.bool_)

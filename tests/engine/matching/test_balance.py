@@ -47,7 +47,7 @@ def samples(draw):
             Covariate("sex", ("f", "m"), 1),
             Covariate("same", (), 3),
         ),
-        numeric,
+        tuple(numeric),
         codes,
     )
     return design, treated, weight
@@ -151,7 +151,7 @@ def test_a_difference_without_spread_is_not_defined_and_none_is_zero():
     treated = np.array([True, True, False, False])
     design = Design(
         (Covariate("apart", (), 0), Covariate("same", (), 1)),
-        np.array([[3.0, 3.0, 5.0, 5.0], [7.0] * 4]),
+        tuple(np.array([[3.0, 3.0, 5.0, 5.0], [7.0] * 4])),
         np.empty((0, 4), dtype=np.uint16),
     )
     apart, same = assess_balance(design, Sample.of(treated, np.ones(4)))

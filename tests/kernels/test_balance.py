@@ -1,0 +1,72 @@
+"""Moments by arm against fractions, and where one pass about a guess is not enough."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernels._jit import CHUNK
+from kernels.balance import moments_by_arm
+from tests.kernels.support import examples
+
+
+def plain_moments(values):
+    """Mean and variance in exact arithmetic."""
+    exact = [Fraction(float(v)) for v in values]
+    mean = sum(exact) / len(exact)
+    return float(mean), float(sum((v - mean) ** 2 for v in exact) / (len(exact) - 1))
+
+
+def found_and_wanted(x, arm):
+    size = np.array([np.count_nonzero(arm == k) for k in range(2)])
+    return moments_by_arm(x, arm, size), [plain_moments(x[arm == k]) for k in range(2)]
+
+
+@given(
+    st.sampled_from([4, 50, CHUNK, CHUNK + 1]),
+    st.sampled_from([0.0, 1.0, -3e4, 1e9]),
+    st.sampled_from(["mixed", "ordered", "far first"]),
+    st.integers(0, 1000),
+)
+@examples(25, 8)
+def test_moments_keep_their_digits_wherever_the_first_rows_lie(n, offset, kind, seed):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=n) + offset
+    if kind == "ordered":
+        x.sort()
+    elif kind == "far first":
+        # The guess from the first rows is a million standard deviations off.
+        x[: n // 4] += 1e6
+    arm = rng.choice(np.array([0, 1, 2], np.uint8), n)
+    arm[:4] = 0, 1, 0, 1
+    (mean, variance), wanted = found_and_wanted(x, arm)
+    for k in range(2):
+        assert mean[k] == pytest.approx(wanted[k][0], rel=1e-15, abs=1e-15)
+        # A value of size s is itself known to s 2^-53 only.
+        assert variance[k] == pytest.approx(wanted[k][1], rel=1e-13)
+
+
+def test_an_outlier_in_the_middle_spoils_no_arm():
+    x = np.concatenate([np.zeros(3000), [1e12], np.arange(5000.0)])
+    arm = (np.arange(len(x)) % 3 == 0).astype(np.uint8)
+    (mean, variance), wanted = found_and_wanted(x, arm)
+    assert mean == pytest.approx([w[0] for w in wanted], rel=1e-15)
+    assert variance == pytest.approx([w[1] for w in wanted], rel=1e-13)
+
+
+def test_a_constant_has_its_value_as_mean_and_no_variance():
+    x = np.full(3 * CHUNK + 5, 0.1)
+    arm = (np.arange(len(x)) % 7 == 0).astype(np.uint8)
+    (mean, variance), _ = found_and_wanted(x, arm)
+    assert list(mean) == [0.1, 0.1]
+    assert list(variance) == [0.0, 0.0]
+
+
+def test_too_few_rows_have_no_moments():
+    x, arm = np.array([2.0, 5.0]), np.array([0, 2], np.uint8)
+    mean, variance = moments_by_arm(x, arm, np.array([1, 0]))
+    assert mean[0] == 2.0
+    assert np.isnan(mean[1])
+    assert np.isnan(variance).all()
