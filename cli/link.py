@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from engine.store.reading import Store
     from engine.submission.check import Check
 
-NAME_WIDTH, COUNT_WIDTH = 62, 9
+NAME_WIDTH, COUNT_WIDTH = 54, 9
 
 
 @guarded

@@ -31,6 +31,7 @@ from kernels.columns import CodedColumns, pack_categories
 from kernels.events import KINDS, follow_up_into, history_into, latest_before_into
 from kernels.memory import one_range
 from kernels.rematch import GREEDY, NEAREST, WINDOW, Recipe
+from kernels.spells import covered_before_into
 from kernels.windows import UNIFORM
 
 _ROWS = 240
@@ -153,20 +154,26 @@ def compile_events() -> None:
     many = [np.empty_like(number) for _ in range(5)]
     follow_up_into(
         *(first, first, day, day, day, flag, day, day, flag, small, day, np.full(2, -1)),
-        *(number, many[0], small.copy(), small.copy(), of_kind, many[1]),
+        *(number, many[0], small.copy(), small.copy(), of_kind, many[1], 0, 2),
     )
     history_into(
         *(first, first, day, small, day, flag, small, small, flag),
-        *(number, of_kind, many[0], pairs, many[1], many[2], many[3], pairs.copy()),
+        *(number, of_kind, many[0], pairs, many[1], many[2], many[3], pairs.copy(), 0, 2),
     )
-    latest_before_into(first, first, day, day, day, place)
+    latest_before_into(first, first, day, day, day, place, 0, 2)
+    kinds = np.zeros(2, dtype=np.uint16)
+    covered_before_into(first, first, day, day, day, day, kinds, kinds.copy(), pairs, 0, 2)
 
 
-def compile_replicates() -> None:
-    """Compile the kernels of the bootstrap."""
+def compile_multipliers() -> None:
+    """Compile the kernels of the bootstrap with matches held fixed."""
     unit = np.arange(_ROWS, dtype=np.uint64)
     for multiplier in MULTIPLIERS:
         multiplier_replicates(np.ones((1, _ROWS)), unit, multiplier=multiplier, stop=1)
+
+
+def compile_rematches() -> None:
+    """Compile the kernels of the bootstrap that fits and matches again."""
     numbers = one_range([np.cos(np.arange(_ROWS) * 1.7)])
     codes = (np.arange(_ROWS) % 3).astype(np.uint16)[None, :]
     cells, start, terms = pack_categories(codes, [np.array([-1, 1, 2])])
@@ -189,6 +196,14 @@ def compile_careers() -> None:
     follow_up(simulate_careers(people, build_world(SOLVED), 0, 15_000))
 
 
+_CHAINS = (
+    (compile_fits, compile_matches),
+    (compile_rematches, compile_multipliers, compile_careers, compile_events, compile_set_sums),
+)
+"""Parts for each of two processes: as long as each other, and with few kernels in common. A match
+calls the kernels of the fit, so it comes after them in the same process."""
+
+
 def warm_up(progress: Callable[[str, float], None] | None = None) -> None:
     """Compile every kernel into the private cache.
 
@@ -199,9 +214,9 @@ def warm_up(progress: Callable[[str, float], None] | None = None) -> None:
 
     Notes
     -----
-    Compiling runs on one core, so the parts are compiled side by side in processes of their own,
-    which meet in the cache; then everything runs once here, which compiles whatever a part did not
-    get to.
+    Compiling runs on one core, so two processes compile a half each, and meet in the cache; then
+    everything runs once here, which compiles whatever they did not get to. More processes would
+    compile more helpers anew, which have no cache entries.
     """
 
     def tell(share: float) -> None:
@@ -210,23 +225,22 @@ def warm_up(progress: Callable[[str, float], None] | None = None) -> None:
 
     tell(0.0)
     if CACHE_FOLDER is not None:
-        parts = [
+        processes = [
             subprocess.Popen(  # noqa: S603 - our own interpreter and our own functions
-                [sys.executable, "-c", f"from engine.warm_up import {part}; {part}()"],
+                [sys.executable, "-c", f"from engine import warm_up as w; {calls}"],
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd=_HOME,
             )
-            for part in ("compile_fits", "compile_matches", "compile_replicates", "compile_careers")
+            for calls in ("; ".join(f"w.{part.__name__}()" for part in chain) for chain in _CHAINS)
         ]
-        for done, part in enumerate(parts):
-            part.wait()
-            tell((done + 1) / 5)
-    compile_fits()
-    compile_set_sums()
-    compile_events()
-    compile_replicates()
-    compile_careers()
+        for done, process in enumerate(processes):
+            process.wait()
+            tell((done + 1) / 3)
+    for chain in _CHAINS:
+        for part in chain:
+            if part is not compile_matches:
+                part()
     table = _table()
     for options in _MATCHES:
         match(table, **{**_PLAIN, **options})

@@ -6,10 +6,13 @@ Every kernel is compiled through :func:`kernel`. The options are fixed here:
   exception inside compiled code leaks its allocations;
 * no ``fastmath``: re-association and contraction change bits from one processor to the next;
 * ``nogil=True``: signals and a progress display are served while a kernel runs;
-* threads of the ``workqueue`` layer, and one parallel kernel at a time: its workers sleep where
-  OpenMP's spin, which on a machine that is busy with other work made a pass over 1,000 rows 20 to
-  200 times slower; and it comes with Numba on every system. It allows one caller at a time, which
-  a lock sees to;
+* no wrappers for callers that there are not: a kernel gets none for C, a helper none for Python;
+* no ``parallel``: Numba takes a parallel loop through LLVM three times (its body, the wrapper that
+  threads enter, and the kernel around it), which was a third of all compile time. A parallel kernel
+  is compiled as a serial one over a range, and Python threads, which ``nogil`` lets run at once,
+  each take a part of the range. They sleep when idle, and any number of callers may enter;
+* the ``workqueue`` layer for Numba's own threads, which do no work here but are started with the
+  count of threads: OpenMP's would spin beside ours;
 * ``cache=True`` in a private folder whose name is a hash of everything that decides the machine
   code. Numba's own cache looks at one file only: after an edit in *another* file it silently runs
   the old code.
@@ -21,8 +24,8 @@ import os
 import shutil
 import stat
 import sys
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,9 @@ CHUNK = 4096
 """Rows in one chunk. Sums run inside a chunk, then over chunks in a fixed tree, so the result
 depends on the number of rows and never on the number of threads. 4,096 rows of one float64 column
 are 32 kB: a chunk's working set stays in the second-level cache."""
+
+_OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
+_HELPER: dict[str, Any] = {"no_cpython_wrapper": True, "forceinline": True}
 
 
 def _cache_key() -> str:
@@ -89,16 +95,32 @@ CACHE_FOLDER = None if numba.config.DISABLE_JIT else _cache_folder()
 
 if not os.environ.get("NUMBA_THREADING_LAYER"):
     numba.config.THREADING_LAYER = "workqueue"
-_ONE_PARALLEL_KERNEL = threading.RLock()
 
 
-def _one_at_a_time(dispatcher: Callable[..., None]) -> Callable[..., None]:
-    """Let one Python thread at a time enter a parallel kernel."""
+@functools.cache
+def _helpers() -> ThreadPoolExecutor:
+    """Threads beside the callers' own; what they run waits for nothing, so all may share them."""
+    return ThreadPoolExecutor(max(1, int(numba.config.NUMBA_NUM_THREADS) - 1), "kernel")
+
+
+def _shared_out(dispatcher: Callable[..., None], grain: int) -> Callable[..., None]:
+    """Share the range that a kernel's last two arguments name among threads, in equal parts."""
 
     @functools.wraps(dispatcher)
     def enter(*arguments: Any) -> None:
-        with _ONE_PARALLEL_KERNEL:
+        *fixed, start, stop = arguments
+        shares = min(numba.get_num_threads(), (stop - start) // grain)
+        if shares < 2:
             dispatcher(*arguments)
+            return
+        edges = [start + (stop - start) * share // shares for share in range(shares + 1)]
+        given = [
+            _helpers().submit(dispatcher, *fixed, edges[share], edges[share + 1])
+            for share in range(1, shares)
+        ]
+        dispatcher(*fixed, start, edges[1])
+        for share in given:
+            share.result()
 
     return enter
 
@@ -123,17 +145,25 @@ def _guard_cache(dispatcher: Any) -> None:
     cache.load_overload = load_or_discard
 
 
-def kernel(*, parallel: bool = False, inline: bool = False) -> Callable[[Callable[..., Any]], Any]:
+def kernel(
+    *, parallel: bool = False, grain: int = 1, inline: bool = False, allocates: bool = False
+) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function as a kernel with the project's fixed options.
 
     Parameters
     ----------
     parallel : bool
-        Whether ``prange`` loops run on several threads. The loop must write only to elements
-        that belong to its own index, and the kernel returns nothing.
+        Whether several threads share the range from the last argument but one to the last. The
+        loop over it is marked ``prange`` and must write only to elements that belong to its own
+        index: consecutive ranges give the result of one call. The kernel returns nothing.
+    grain : int
+        Smallest part of the range that is worth a thread.
     inline : bool
         A small helper that only other kernels call: LLVM is asked to inline it, and it gets no
-        cache entry of its own.
+        cache entry and no way in from Python of its own.
+    allocates : bool
+        Whether a helper makes arrays. One that does not also counts no references to those it is
+        given, which its caller holds anyway: counting takes longer than many a helper's work.
 
     Returns
     -------
@@ -144,21 +174,20 @@ def kernel(*, parallel: bool = False, inline: bool = False) -> Callable[[Callabl
 
     def decorate(function: Callable[..., Any]) -> Any:
         if inline:
-            return numba.njit(error_model="numpy", nogil=True, forceinline=True)(function)
+            options: dict[str, Any] = _OPTIONS | _HELPER | {"_nrt": allocates}
+            return numba.njit(**options)(function)
         if CACHE_FOLDER is None:
-            dispatcher = numba.njit(error_model="numpy", nogil=True, parallel=parallel)(function)
-            return _one_at_a_time(dispatcher) if parallel else dispatcher
+            dispatcher = numba.njit(**_OPTIONS)(function)
+            return _shared_out(dispatcher, grain) if parallel else dispatcher
         # Numba fixes the cache locator while it decorates: set the folder for just that long, so
         # that the user's own kernels keep their own cache.
         before = numba.config.CACHE_DIR
         numba.config.CACHE_DIR = str(CACHE_FOLDER)
         try:
-            dispatcher = numba.njit(error_model="numpy", nogil=True, parallel=parallel, cache=True)(
-                function
-            )
+            dispatcher = numba.njit(**_OPTIONS, cache=True)(function)
         finally:
             numba.config.CACHE_DIR = before
         _guard_cache(dispatcher)
-        return _one_at_a_time(dispatcher) if parallel else dispatcher
+        return _shared_out(dispatcher, grain) if parallel else dispatcher
 
     return decorate

@@ -18,7 +18,7 @@ _PASSES = 3
 
 
 @kernel(parallel=True)
-def arm_sums(x, arm, centre, totals, compensations):
+def arm_sums(x, arm, centre, totals, compensations, start, stop):
     """Sum (x - centre) and its square over each of two arms.
 
     Parameters
@@ -31,9 +31,11 @@ def arm_sums(x, arm, centre, totals, compensations):
         Value to subtract in each arm.
     totals, compensations : float64, shape (2, 2, chunks)
         Filled with each chunk's compensated sums, by arm and power less one.
+    start, stop : int
+        Range of chunks.
     """
     n = x.shape[0]
-    for chunk in prange(totals.shape[2]):
+    for chunk in prange(start, stop):
         first = chunk * CHUNK
         own = np.empty((2, CHUNK + 1))
         lanes = np.empty(LANES)
@@ -119,7 +121,7 @@ def moments_by_arm(
     some = size > 0
     _first_means(x, arm, centre)
     for _ in range(_PASSES):
-        arm_sums(x, arm, centre, totals, compensations)
+        arm_sums(x, arm, centre, totals, compensations, 0, totals.shape[2])
         _add_chunks(totals, compensations, sums)
         offset = np.divide(sums[:, 0], size, out=np.zeros(2), where=some)
         if np.all(offset * sums[:, 0] <= _NEAR * sums[:, 1]):

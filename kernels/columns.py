@@ -94,7 +94,8 @@ def column_moments(numeric, weights, centre, scale):
     work = np.empty(n)
     mass = np.float64(n)
     if weights.shape[0]:
-        work[:] = weights
+        for i in range(n):
+            work[i] = weights[i]
         mass = fold(work, n)
     for j in range(numeric.shape[0]):
         largest = 0.0

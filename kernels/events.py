@@ -9,14 +9,16 @@ import numpy as np
 from numba import prange
 
 from kernels._jit import kernel
+from kernels.ordering import merge_run
 
 NEVER = -(2**31)
 """A day that is not known: smaller than every real day."""
 KINDS = 3
 """Kinds of event that are counted apart; any other number is counted in none of them."""
+_SHORT_RUN = 64
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, grain=64)
 def follow_up_into(
     row_first,
     event_first,
@@ -36,6 +38,8 @@ def follow_up_into(
     first_marked,
     of_kind,
     marked_rows,
+    start,
+    stop,
 ):
     """Count the events in each row's window that were proven in time, and describe the first.
 
@@ -69,12 +73,14 @@ def follow_up_into(
         Filled: events of each kind.
     marked_rows : int32, shape (rows,)
         Filled: different marked rows that the counted events led to.
+    start, stop : int
+        Range of groups.
 
     Notes
     -----
     Cost: a binary search for each row and one step for each event in its window.
     """
-    for g in prange(row_first.shape[0] - 1):
+    for g in prange(start, stop):
         low, high = event_first[g], event_first[g + 1]
         for i in range(row_first[g], row_first[g + 1]):
             number[i] = 0
@@ -120,7 +126,29 @@ def follow_up_into(
                     first_marked[i] = 1 if marked else 0
 
 
-@kernel(parallel=True)
+@kernel(inline=True)
+def _sort_by_day(event_day, low, events, order, work):
+    """Fill ``order`` with the events of a group by (day, place)."""
+    sorted_already = True
+    for k in range(events):
+        order[k] = low + k
+        if k > 0 and event_day[low + k] < event_day[low + k - 1]:
+            sorted_already = False
+    if sorted_already:
+        return
+    if events > _SHORT_RUN:
+        merge_run(order, event_day, 0, events, work)
+        return
+    for k in range(1, events):
+        event = order[k]
+        j = k - 1
+        while j >= 0 and event_day[order[j]] > event_day[event]:
+            order[j + 1] = order[j]
+            j -= 1
+        order[j + 1] = event
+
+
+@kernel(parallel=True, grain=64)
 def history_into(
     row_first,
     event_first,
@@ -139,6 +167,8 @@ def history_into(
     last_day,
     first_day,
     days_of_type,
+    start,
+    stop,
 ):
     """Count the events strictly before each row's day.
 
@@ -174,27 +204,42 @@ def history_into(
         Filled: last and first day with an event that counts, ``NEVER`` where there is none.
     days_of_type : int32, shape (rows, 2)
         Filled: different earlier days with a row of type 1, and of type 2.
+    start, stop : int
+        Range of groups.
 
     Notes
     -----
     Cost: sorting each group's events by day, then one step for each event and row.
     """
     classes = of_class.shape[1]
-    for g in prange(row_first.shape[0] - 1):
+    longest = 0
+    for g in range(start, stop):
+        longest = max(longest, event_first[g + 1] - event_first[g])
+    order = np.empty(longest, dtype=np.int64)
+    work = np.empty(longest, dtype=np.int64)
+    by_class = np.empty(classes, dtype=np.int32)
+    way_days = np.empty(2, dtype=np.int32)
+    way_last = np.empty(2, dtype=np.int32)
+    type_days = np.empty(2, dtype=np.int32)
+    type_last = np.empty(2, dtype=np.int32)
+    for g in prange(start, stop):
         low = event_first[g]
-        order = np.argsort(event_day[low : event_first[g + 1]], kind="mergesort")
-        by_class = np.zeros(classes, dtype=np.int32)
-        way_days = np.zeros(2, dtype=np.int32)
-        way_last = np.full(2, NEVER, dtype=np.int32)
-        type_days = np.zeros(2, dtype=np.int32)
-        type_last = np.full(2, NEVER, dtype=np.int32)
+        events = event_first[g + 1] - low
+        _sort_by_day(event_day, low, events, order, work)
+        for c in range(classes):
+            by_class[c] = 0
+        for k in range(2):
+            way_days[k] = 0
+            way_last[k] = NEVER
+            type_days[k] = 0
+            type_last[k] = NEVER
         total, n_days, n_flagged = 0, 0, 0
         first, last = NEVER, NEVER
         done = 0
         row_done = row_first[g]
         for i in range(row_first[g], row_first[g + 1]):
-            while done < order.shape[0] and event_day[low + order[done]] < row_day[i]:
-                e = low + order[done]
+            while done < events and event_day[order[done]] < row_day[i]:
+                e = order[done]
                 done += 1
                 day = event_day[e]
                 if day == NEVER:
@@ -233,8 +278,10 @@ def history_into(
                 days_of_type[i, k] = type_days[k]
 
 
-@kernel(parallel=True)
-def latest_before_into(row_first, event_first, row_day, row_earliest, event_day, latest):
+@kernel(parallel=True, grain=64)
+def latest_before_into(
+    row_first, event_first, row_day, row_earliest, event_day, latest, start, stop
+):
     """Find each row's latest event on or before its day and not before its earliest day.
 
     Parameters
@@ -247,8 +294,10 @@ def latest_before_into(row_first, event_first, row_day, row_earliest, event_day,
         Ascends inside a group. Of several on one day the one that stands last is taken.
     latest : int64, shape (rows,)
         Filled: position of the event, -1 for none.
+    start, stop : int
+        Range of groups.
     """
-    for g in prange(row_first.shape[0] - 1):
+    for g in prange(start, stop):
         for i in range(row_first[g], row_first[g + 1]):
             latest[i] = -1
             if row_day[i] == NEVER:

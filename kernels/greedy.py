@@ -195,7 +195,7 @@ def best_free(score, run, left, right, value, low, high, rules, places, i, calip
             return -1
         if not partner_may_enter(places, rules, j):
             close(places, j)
-        elif may_pair(rules, i, j) and new_to_set(rules, chosen[i], count[i], j):
+        elif may_pair(rules, i, j) and new_to_set(rules, chosen[i], np.int64(0), count[i], j):
             return j
         if j >= middle:
             at_right = _root(right, at_right + 1)
@@ -218,7 +218,7 @@ def best_free_in_window(pool, sequence, rules, places, i, caliper, chosen, count
         if d < best:
             if not partner_may_enter(places, rules, j):
                 close(places, j)
-            elif may_pair(rules, i, j) and new_to_set(rules, chosen[i], count[i], j):
+            elif may_pair(rules, i, j) and new_to_set(rules, chosen[i], np.int64(0), count[i], j):
                 best = d
                 best_position = j
         j = _root(places.right, j + 1)

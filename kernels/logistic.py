@@ -104,7 +104,7 @@ def _cell_values(columns, beta, cell_value):
         cell_value[cell] = value
 
 
-@kernel(inline=True)
+@kernel(inline=True, allocates=True)
 def _probability_chunk(eta, treated, weights, first, residual, work):
     """Write y - F into ``residual`` and return the chunk's half deviance; ``work`` is scratch."""
     m = eta.shape[0]
@@ -320,7 +320,9 @@ def _information_rows(columns, eta, weights, flat, first, m, dense, cross, table
 
 
 @kernel(parallel=True)
-def information_pass(columns, eta, weights, flat, dense, cross, tables, progress, step):
+def information_pass(
+    columns, eta, weights, flat, dense, cross, tables, progress, step, start, stop
+):
     """Weighted cross-products of all columns, for a part of the chunks of every segment.
 
     Parameters
@@ -340,11 +342,13 @@ def information_pass(columns, eta, weights, flat, dense, cross, tables, progress
         Sub-chunks of each segment done before this call.
     step : int64
         Sub-chunks of each segment to do now.
+    start, stop : int
+        Range of segments.
     """
     n = eta.shape[0]
     rows = (n + _SEGMENTS - 1) // _SEGMENTS
     width = cross.shape[2]
-    for segment in prange(_SEGMENTS):
+    for segment in prange(start, stop):
         x = np.empty((columns.numeric_start.shape[0], _SUBCHUNK))
         vector = np.zeros((_SUBCHUNK, width))
         work = np.empty(3 * _SUBCHUNK)
@@ -571,7 +575,9 @@ def information_matrix(
     cost = 20 + width * width // 6 + 3 * len(sizes) * padded // _VECTOR + len(sizes) ** 2
     step = max(1, int(2.5e8 / (cost * _SUBCHUNK * _SEGMENTS)))
     for progress in range(0, subchunks, step):
-        information_pass(columns, eta, weights, flat, dense, cross, tables, progress, step)
+        information_pass(
+            columns, eta, weights, flat, dense, cross, tables, progress, step, 0, _SEGMENTS
+        )
     for accumulator in (dense, cross, tables):
         tree_add(accumulator.reshape(_SEGMENTS, -1))
     information = np.empty((columns.n_terms, columns.n_terms))

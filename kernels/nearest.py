@@ -11,7 +11,7 @@ from numba import prange
 from kernels._jit import kernel
 from kernels.rules import (
     compare_distances,
-    first_at_least,
+    first_at_least_from,
     may_pair,
     new_to_set,
     squared_distance,
@@ -19,83 +19,94 @@ from kernels.rules import (
     window_low,
 )
 
-_BLOCK = 256
+_GRAIN = 256
+"""Focal rows that are worth a thread."""
 
 
-@kernel(inline=True)
-def _with_room(chosen, taken):
-    """``chosen``, or a copy of twice its length where ``taken`` entries fill it."""
-    if taken < chosen.shape[0]:
-        return chosen
-    longer = np.empty(2 * taken + 16, dtype=np.int64)
-    longer[:taken] = chosen
+@kernel(inline=True, allocates=True)
+def _longer(chosen):
+    """A copy of twice the length."""
+    longer = np.empty(2 * chosen.shape[0], dtype=np.int64)
+    for k in range(chosen.shape[0]):
+        longer[k] = chosen[k]
     return longer
 
 
-@kernel(inline=True)
-def _walk(pool, sequence, rules, i, ratio, ties_all, caliper, chosen):
-    """Take the ``ratio`` preferred candidates of focal i, and for ``ties_all`` those tied last.
+@kernel(inline=True, allocates=True)
+def _walk(
+    pool, sequence, rules, ratio, ties_all, caliper, offset, chosen, count, nearer, start, stop
+):
+    """Take the ``ratio`` preferred candidates of focal rows, and for ``ties_all`` those tied last.
 
-    Writes pool positions to ``chosen``, or past its end to a copy with more room, and returns how
-    many were taken and how many of them are strictly nearer than the last.
+    The loop over rows is in here and not around a call, because counting the references of the
+    tuples of arrays anew for each row would cost more than the walk.
     """
     score = pool.score
-    value = sequence.score[i]
-    low = sequence.low[i]
-    high = sequence.high[i]
-    right = first_at_least(score, low, high, value)
-    # The run of equal scores next to the left is served from its start: lower row number first.
-    run_stop = right
-    run_start = pool.run[right - 1] if right > low else low
-    left = run_start
-    taken = 0
-    nearer = 0
-    last_upper = 0.0
-    last_lower = 0.0
-    while left < run_stop or right < high:
-        go_left = right >= high or (
-            left < run_stop and compare_distances(value, score[left], score[right], value) <= 0
-        )
-        if go_left:
-            j = left
-            upper = value
-            lower = score[left]
-        else:
-            j = right
-            upper = score[right]
-            lower = value
-        if upper - lower > caliper:
-            break
-        farther = taken > 0 and compare_distances(upper, lower, last_upper, last_lower) != 0
-        if taken >= ratio and (not ties_all or farther):
-            break
-        if may_pair(rules, i, j) and new_to_set(rules, chosen, taken, j):
-            if farther:
-                nearer = taken
-            chosen = _with_room(chosen, taken)
-            chosen[taken] = j
-            taken += 1
-            last_upper = upper
-            last_lower = lower
-        if go_left:
-            left += 1
-            if left == run_stop:
-                run_stop = run_start
-                if run_stop > low:
-                    run_start = pool.run[run_stop - 1]
-                left = run_start
-        else:
-            right += 1
-    return taken, nearer
+    listing = chosen.shape[0] > 0
+    # Counting keeps a list too: 'twice the same person' cannot be told without one.
+    own = chosen if listing else np.empty(16, dtype=np.int64)
+    # Rows come in the order of the score, cell by cell: each search starts where the last ended.
+    right = 0
+    for i in range(start, stop):
+        at = offset[i] if listing else 0
+        value = sequence.score[i]
+        low = sequence.low[i]
+        high = sequence.high[i]
+        right = first_at_least_from(score, low, high, value, min(max(right, low), high))
+        # The run of equal scores next to the left is served from its start: lower row first.
+        run_stop = right
+        run_start = pool.run[right - 1] if right > low else low
+        left = run_start
+        taken = 0
+        nearest = 0
+        last_upper = 0.0
+        last_lower = 0.0
+        while left < run_stop or right < high:
+            go_left = right >= high or (
+                left < run_stop and compare_distances(value, score[left], score[right], value) <= 0
+            )
+            if go_left:
+                j = left
+                upper = value
+                lower = score[left]
+            else:
+                j = right
+                upper = score[right]
+                lower = value
+            if upper - lower > caliper:
+                break
+            farther = taken > 0 and compare_distances(upper, lower, last_upper, last_lower) != 0
+            if taken >= ratio and (not ties_all or farther):
+                break
+            if may_pair(rules, i, j) and new_to_set(rules, own, at, at + taken, j):
+                if farther:
+                    nearest = taken
+                if not listing and taken == own.shape[0]:
+                    own = _longer(own)
+                own[at + taken] = j
+                taken += 1
+                last_upper = upper
+                last_lower = lower
+            if go_left:
+                left += 1
+                if left == run_stop:
+                    run_stop = run_start
+                    if run_stop > low:
+                        run_start = pool.run[run_stop - 1]
+                    left = run_start
+            else:
+                right += 1
+        count[i] = taken
+        nearer[i] = nearest
 
 
 @kernel(inline=True)
-def _walk_freely(score, run, value, low, high, ratio, caliper, chosen, offset):
+def _walk_freely(score, run, value, low, high, right, ratio, caliper, chosen, offset):
     """As :func:`_walk` where no rule can refuse a candidate and a tie is cut by the preference.
 
-    No tuple of arrays is passed: counting its references costs more than this walk.
+    No tuple of arrays is passed: counting its references costs more than this walk. ``right`` is
+    the first position whose score is at least ``value``.
     """
-    right = first_at_least(score, low, high, value)
     run_stop = right
     run_start = run[right - 1] if right > low else low
     left = run_start
@@ -122,38 +133,46 @@ def _walk_freely(score, run, value, low, high, ratio, caliper, chosen, offset):
     return taken
 
 
-@kernel(inline=True)
-def _scan(pool, sequence, rules, i, ratio, ties_all, caliper, chosen):
+@kernel(inline=True, allocates=True)
+def _scan(
+    pool, sequence, rules, ratio, ties_all, caliper, offset, chosen, count, nearer, start, stop
+):
     """As :func:`_walk` for the Mahalanobis distance: scan the score window once per choice."""
-    low = window_low(pool.score, sequence.low[i], sequence.high[i], sequence.score[i], caliper)
-    high = window_high(pool.score, low, sequence.high[i], sequence.score[i], caliper)
-    taken = 0
-    nearer = 0
-    last = -1.0
-    last_position = -1
-    while True:
-        best = np.inf
-        best_position = -1
-        for j in range(low, high):
-            d = squared_distance(rules, i, j, best)
-            # Not yet served: after the last choice in the order (distance, position).
-            if d < best and (d > last or (d == last and j > last_position)):
-                if may_pair(rules, i, j) and new_to_set(rules, chosen, taken, j):
-                    best = d
-                    best_position = j
-        if best_position < 0 or (taken >= ratio and (not ties_all or best > last)):
-            break
-        if best > last:
-            nearer = taken
-        chosen = _with_room(chosen, taken)
-        chosen[taken] = best_position
-        taken += 1
-        last = best
-        last_position = best_position
-    return taken, nearer
+    listing = chosen.shape[0] > 0
+    own = chosen if listing else np.empty(16, dtype=np.int64)
+    for i in range(start, stop):
+        at = offset[i] if listing else 0
+        low = window_low(pool.score, sequence.low[i], sequence.high[i], sequence.score[i], caliper)
+        high = window_high(pool.score, low, sequence.high[i], sequence.score[i], caliper)
+        taken = 0
+        nearest = 0
+        last = -1.0
+        last_position = -1
+        while True:
+            best = np.inf
+            best_position = -1
+            for j in range(low, high):
+                d = squared_distance(rules, i, j, best)
+                # Not yet served: after the last choice in the order (distance, position).
+                if d < best and (d > last or (d == last and j > last_position)):
+                    if may_pair(rules, i, j) and new_to_set(rules, own, at, at + taken, j):
+                        best = d
+                        best_position = j
+            if best_position < 0 or (taken >= ratio and (not ties_all or best > last)):
+                break
+            if best > last:
+                nearest = taken
+            if not listing and taken == own.shape[0]:
+                own = _longer(own)
+            own[at + taken] = best_position
+            taken += 1
+            last = best
+            last_position = best_position
+        count[i] = taken
+        nearer[i] = nearest
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, grain=_GRAIN)
 def nearest_into(
     pool, sequence, rules, ratio, ties_all, caliper, offset, chosen, count, nearer, start, stop
 ):
@@ -179,7 +198,6 @@ def nearest_into(
     start, stop : int
         Range of focal rows.
     """
-    blocks = (stop - start + _BLOCK - 1) // _BLOCK
     score, run = pool
     focal_score, low, high = sequence
     free = (
@@ -189,23 +207,29 @@ def nearest_into(
         and rules.width.shape[0] == 0
         and rules.focal_position.shape[0] == 0
     )
-    for block in prange(blocks):
-        list_of_own = np.empty(16, dtype=np.int64)
-        for i in range(start + block * _BLOCK, min(start + (block + 1) * _BLOCK, stop)):
-            if free:
-                count[i] = _walk_freely(
-                    score, run, focal_score[i], low[i], high[i], ratio, caliper, chosen, offset[i]
-                )
-                continue
-            # Counting keeps a list too: 'twice the same person' cannot be told without one.
-            own = chosen[offset[i] : offset[i + 1]] if chosen.shape[0] else list_of_own
-            if rules.focal_position.shape[0]:
-                count[i], nearer[i] = _scan(pool, sequence, rules, i, ratio, ties_all, caliper, own)
-            else:
-                count[i], nearer[i] = _walk(pool, sequence, rules, i, ratio, ties_all, caliper, own)
+    if rules.focal_position.shape[0]:
+        _scan(
+            pool, sequence, rules, ratio, ties_all, caliper,
+            offset, chosen, count, nearer, start, stop,
+        )  # fmt: skip
+        return
+    if not free:
+        _walk(
+            pool, sequence, rules, ratio, ties_all, caliper,
+            offset, chosen, count, nearer, start, stop,
+        )  # fmt: skip
+        return
+    right = 0
+    for i in prange(start, stop):
+        right = first_at_least_from(
+            score, low[i], high[i], focal_score[i], min(max(right, low[i]), high[i])
+        )
+        count[i] = _walk_freely(
+            score, run, focal_score[i], low[i], high[i], right, ratio, caliper, chosen, offset[i]
+        )
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, grain=_GRAIN)
 def windows_into(pool, sequence, caliper, low, high, start, stop):
     """Fill the pool window within the caliper of each of a range of focal rows.
 
@@ -220,10 +244,9 @@ def windows_into(pool, sequence, caliper, low, high, start, stop):
     start, stop : int
         Range of focal rows.
     """
-    blocks = (stop - start + _BLOCK - 1) // _BLOCK
-    for block in prange(blocks):
-        for i in range(start + block * _BLOCK, min(start + (block + 1) * _BLOCK, stop)):
-            low[i] = window_low(
-                pool.score, sequence.low[i], sequence.high[i], sequence.score[i], caliper
-            )
-            high[i] = window_high(pool.score, low[i], sequence.high[i], sequence.score[i], caliper)
+    score, _ = pool
+    value, first, last = sequence
+    # A start below 0 cannot be; said so, no position is checked for counting from the end.
+    for i in prange(max(start, 0), stop):
+        low[i] = window_low(score, first[i], last[i], value[i], caliper)
+        high[i] = window_high(score, low[i], last[i], value[i], caliper)

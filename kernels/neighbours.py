@@ -11,7 +11,8 @@ from numba import prange
 from kernels._jit import kernel
 from kernels.rules import compare_distances, first_at_least
 
-_BLOCK = 256
+_GRAIN = 256
+"""Queries that are worth a thread."""
 
 
 @kernel(inline=True)
@@ -65,7 +66,7 @@ def _nearest_others(score, pool_person, value, low, high, own, person, turn, fou
     return taken
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, grain=_GRAIN)
 def nearest_others_into(
     pool_score, pool_person, score, low, high, own, person, turn, found, count, start, stop
 ):
@@ -98,13 +99,11 @@ def nearest_others_into(
     Preference: smaller exact distance, then lower score. Among rows at distance 0, k in a row
     from place turn * k of their run, cyclically. O(log n_pool + k) for each query.
     """
-    blocks = (stop - start + _BLOCK - 1) // _BLOCK
-    for block in prange(blocks):
-        for i in range(start + block * _BLOCK, min(start + (block + 1) * _BLOCK, stop)):
-            mine = person[i] if person.shape[0] else -1
-            count[i] = _nearest_others(
-                pool_score, pool_person, score[i], low[i], high[i], own[i], mine, turn[i], found[i]
-            )
+    for i in prange(start, stop):
+        mine = person[i] if person.shape[0] else -1
+        count[i] = _nearest_others(
+            pool_score, pool_person, score[i], low[i], high[i], own[i], mine, turn[i], found[i]
+        )
 
 
 @kernel()

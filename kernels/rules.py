@@ -104,9 +104,9 @@ def may_pair(rules, i, j):
 
 
 @kernel(inline=True)
-def new_to_set(rules, chosen, count, j):
-    """Whether pool row j and its person are not among the first ``count`` chosen."""
-    for c in range(count):
+def new_to_set(rules, chosen, first, stop, j):
+    """Whether pool row j and its person are not among ``chosen[first:stop]``."""
+    for c in range(first, stop):
         if chosen[c] == j:
             return False
         if rules.pool_person.shape[0] and rules.pool_person[chosen[c]] == rules.pool_person[j]:

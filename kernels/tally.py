@@ -22,7 +22,7 @@ _BLOCKS = 8
 
 
 @kernel(parallel=True)
-def ranges_into(numeric, start, arm, low, high):
+def ranges_into(numeric, start, arm, low, high, begin, end):
     """Fill the smallest and largest value of each number column in each arm, block by block.
 
     Parameters
@@ -35,11 +35,13 @@ def ranges_into(numeric, start, arm, low, high):
         0 or 1; other values take no part.
     low, high : float64, shape (blocks, p, 2)
         Filled; inf and -inf for an arm without rows in the block.
+    begin, end : int
+        Range of blocks.
     """
     n = arm.shape[0]
     blocks = low.shape[0]
     chunks = (n + CHUNK - 1) // CHUNK
-    for block in prange(blocks):
+    for block in prange(begin, end):
         # Lanes run side by side, because a single running minimum waits on itself at every row.
         low_0, low_1 = np.empty(LANES), np.empty(LANES)
         high_0, high_1 = np.empty(LANES), np.empty(LANES)
@@ -82,7 +84,7 @@ def ranges_into(numeric, start, arm, low, high):
 
 
 @kernel(parallel=True)
-def levels_into(codes, arm, starts, counts, status):
+def levels_into(codes, arm, starts, counts, status, begin, end):
     """Count the rows of each level of each category in each arm, block by block.
 
     Parameters
@@ -98,11 +100,13 @@ def levels_into(codes, arm, starts, counts, status):
         the same level and would wait on each other.
     status : int64, shape (blocks,)
         Filled with IN_RANGE or NO_SUCH_LEVEL.
+    begin, end : int
+        Range of blocks.
     """
     n = codes.shape[1]
     blocks = counts.shape[0]
     chunks = (n + CHUNK - 1) // CHUNK
-    for block in prange(blocks):
+    for block in prange(begin, end):
         status[block] = IN_RANGE
         for chunk in range(block * chunks // blocks, (block + 1) * chunks // blocks):
             first = chunk * CHUNK
@@ -141,7 +145,7 @@ def number_ranges(numeric: Sequence[np.ndarray], arm: np.ndarray) -> tuple[np.nd
     """
     shape = (_BLOCKS, len(numeric), 2)
     low, high = np.empty(shape), np.empty(shape)
-    ranges_into(*one_range(numeric), arm, low, high)
+    ranges_into(*one_range(numeric), arm, low, high, 0, _BLOCKS)
     return low.min(axis=0), high.max(axis=0)
 
 
@@ -169,7 +173,7 @@ def level_counts(
     starts = np.cumsum([0, *n_levels]).astype(np.int64)
     tables = np.zeros((_BLOCKS, 2, int(starts[-1]), 3), dtype=np.int64)
     status = np.zeros(_BLOCKS, dtype=np.int64)
-    levels_into(codes, arm, starts, tables, status)
+    levels_into(codes, arm, starts, tables, status, 0, _BLOCKS)
     total = tables.sum(axis=(0, 1))[:, :2]
     counts = [total[starts[f] : starts[f + 1]] for f in range(len(n_levels))]
     return int(status.max()), counts

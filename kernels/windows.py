@@ -20,7 +20,8 @@ EPANECHNIKOV = 1
 TRICUBE = 2
 
 _STRIDE = 64
-_BLOCK = 256
+_GRAIN = 256
+"""Queries that are worth a thread."""
 _TERMS = np.array([1, 3, 10])
 """Number of powers that each kernel needs: its degree and one."""
 
@@ -191,7 +192,7 @@ def window_sum(score, mass, origin, caliper, shape, high, low, value, first, sto
     )
 
 
-@kernel(parallel=True)
+@kernel(parallel=True, grain=_GRAIN)
 def window_sums_into(
     score, mass, origin, caliper, shape, high, low, query, first, stop, result, begin, end
 ):
@@ -216,14 +217,11 @@ def window_sums_into(
     Exact up to rounding: within 1e-12 of the largest term for the uniform and Epanechnikov
     kernels, and 1e-10 for the tricube, whose powers go to 9.
     """
-    blocks = (end - begin + _BLOCK - 1) // _BLOCK
-    terms = high.shape[1]
-    for block in prange(blocks):
-        sums = np.empty(terms)
-        for i in range(begin + block * _BLOCK, min(begin + (block + 1) * _BLOCK, end)):
-            result[i] = window_sum(
-                score, mass, origin, caliper, shape, high, low, query[i], first[i], stop[i], sums
-            )
+    sums = np.empty(high.shape[1])
+    for i in prange(begin, end):
+        result[i] = window_sum(
+            score, mass, origin, caliper, shape, high, low, query[i], first[i], stop[i], sums
+        )
 
 
 def window_sums(

@@ -195,7 +195,7 @@ def check_rows(
         _clean_view(database, files, blanks[name], set_aside[name])
     for table in TABLES:
         if table.name not in extract.tables:
-            absent = TableFiles(table, (), 0, (), (), in_order=True)
+            absent = TableFiles(table, (), 0, (), ())
             database.run(
                 f"CREATE TEMP VIEW clean_{table.name} AS "
                 f"SELECT * EXCLUDE (file, row) FROM ({_source(absent)})"

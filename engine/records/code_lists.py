@@ -62,7 +62,24 @@ TRIAL_MODES = ("indictable_only", "either_way", "summary")
 
 ASSESSMENT_STATUSES = ("complete", "incomplete")
 
-SUPPORT_KINDS = ("employment", "benefits", "accommodation", "programmes")
+EMPLOYMENT = "employment"
+BENEFITS = "benefits"
+ACCOMMODATION = "accommodation"
+PROGRAMMES = "programmes"
+SUPPORT_KINDS = (EMPLOYMENT, BENEFITS, ACCOMMODATION, PROGRAMMES)
+
+BENEFIT_FAMILIES = {
+    "jsa": ("JSA",),
+    "ib_esa": ("IB", "ESA"),
+    "income_support": ("IS",),
+    "universal_credit": ("UC",),
+}
+"""Out-of-work benefits that are told apart, by code: jobseeker's allowance; incapacity benefit and
+employment and support allowance; income support; universal credit. Any other code is a benefit of
+no family."""
+
+ASSESSMENT_SCORES = ("score_ogrs", "score_ogp", "score_ovp", "score_rsr")
+"""Risk scores that stand on an assessment, in per cent."""
 
 NEEDS = (
     "need_accommodation",

@@ -22,6 +22,7 @@ from engine.errors import AccessError, InputError
 from engine.records.schema import (
     EXTRACT_DATE,
     EXTRACT_FILE,
+    ROW_GROUP_ROWS,
     SCHEMA_KEY,
     SCHEMA_VERSION,
     TABLES,
@@ -32,6 +33,8 @@ from engine.records.schema import (
 MOST_EXPANSION = 20_000
 """A file that claims to unpack to more than this many times its size is refused. Codes that
 repeat for a whole table reach a few thousand."""
+LARGEST_CHUNK = 128 << 20
+"""Bytes of one column in one row group beyond which a note is made: it is read as a whole."""
 _LARGEST_JSON = 1 << 20
 
 REFUSED = "refused"
@@ -78,8 +81,6 @@ class TableFiles:
         Columns of the schema that are present.
     further : tuple of str
         Columns with the prefix that the table allows.
-    in_order : bool
-        Whether row groups follow each other in the first sort column, by their statistics.
     """
 
     table: Table
@@ -87,7 +88,6 @@ class TableFiles:
     rows: int
     columns: tuple[str, ...]
     further: tuple[str, ...]
-    in_order: bool
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,9 @@ def _extract_date(folder: Path) -> dt.date:
     )
     try:
         with (folder / EXTRACT_FILE).open("rb") as file:
-            content = json.loads(file.read(_LARGEST_JSON))
+            if os.fstat(file.fileno()).st_size > _LARGEST_JSON:
+                raise error
+            content = json.loads(file.read())
         if content[SCHEMA_KEY.decode()] != SCHEMA_VERSION:
             raise error
         date = dt.date.fromisoformat(content[EXTRACT_DATE])
@@ -206,6 +208,13 @@ def _open_table(table: Table, files: tuple[Path, ...], problems: list[Problem]) 
         if unpacked > MOST_EXPANSION * max(path.stat().st_size, 1):
             note("", f"'{path.name}' claims to unpack to more than it can hold")
             continue
+        if _largest_chunk(footer) > LARGEST_CHUNK:
+            note(
+                "",
+                f"row groups of {ROW_GROUP_ROWS:,} rows; '{path.name}' has larger ones, which take "
+                "as much memory as a column of theirs",
+                NOTED,
+            )
         usable.append(path)
         rows += footer.num_rows
         if (schema.metadata or {}).get(SCHEMA_KEY) != str(SCHEMA_VERSION).encode():
@@ -239,8 +248,16 @@ def _open_table(table: Table, files: tuple[Path, ...], problems: list[Problem]) 
         rows,
         tuple(name for name in columns if name in present),
         tuple(sorted(further)),
-        in_order,
     )
+
+
+def _largest_chunk(footer: Any) -> int:
+    """Return the bytes of the largest column of a row group, as they stand in the file."""
+    groups = (footer.row_group(i) for i in range(footer.num_row_groups))
+    sizes = [
+        group.column(j).total_compressed_size for group in groups for j in range(group.num_columns)
+    ]
+    return max(sizes, default=0)
 
 
 def _order_of(footer: Any, name: str, last: Any) -> tuple[Any, bool]:

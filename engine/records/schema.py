@@ -328,10 +328,7 @@ OASYS_ASSESSMENTS = Table(
         Column("status", CODE, known=codes.ASSESSMENT_STATUSES),
         _optional("layer", _INT8),
         *(_optional(name, _INT8, rule="0, 1, 2 or null") for name in codes.NEEDS),
-        *(
-            _optional(name, _FLOAT)
-            for name in ("score_ogrs", "score_ogp", "score_ovp", "score_rsr")
-        ),
+        *(_optional(name, _FLOAT, rule="per cent") for name in codes.ASSESSMENT_SCORES),
         _optional("score_version", CODE),
     ),
     key=("person_id", "assessment_date", "assessment_id"),
@@ -349,7 +346,7 @@ SUPERVISION_AND_BENEFITS = Table(
         Column("period_start", _DATE),
         _nullable("period_end", _DATE, rule="null while it lasts"),
         Column("kind", CODE, known=codes.SUPPORT_KINDS),
-        Column("code", CODE),
+        Column("code", CODE, rule="benefits: JSA, IB, ESA, IS, UC; others count as a benefit"),
     ),
     key=(),
     sorted_by=("person_id", "period_start"),

@@ -199,6 +199,7 @@ _NUMBERS: dict[str, Callable[[float], str]] = {
     "whole_least": _at_least_one,
     "whole_percent": lambda value: fixed(value, 0) + "%",
     "trimmed": _trimmed,
+    "trimmed_least": lambda value: "less than 0.01" if abs(value) < 0.005 else _trimmed(abs(value)),
     "trimmed_size": lambda value: _trimmed(abs(value)),
     "year": lambda value: fixed(value, 0).replace(",", ""),
 }

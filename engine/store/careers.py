@@ -167,6 +167,8 @@ def histories(source: PartitionInput, offences: Offences, lists: Lists) -> Histo
         last,
         begin,
         of_type,
+        0,
+        len(first) - 1,
     )
     return History(
         number,
@@ -191,8 +193,9 @@ def outcomes(source: PartitionInput, offences: Offences, lists: Lists) -> Outcom
     number, gap, marked_rows = (np.empty(n, np.int32) for _ in range(3))
     kind, marked = np.empty(n, np.int8), np.empty(n, np.int8)
     of_kind = np.empty((n, 3), np.int32)
+    first = offsets(people, column(source.disposals, "person_id", np.int64))
     follow_up_into(
-        offsets(people, column(source.disposals, "person_id", np.int64)),
+        first,
         offences.first,
         index_day,
         end,
@@ -210,6 +213,8 @@ def outcomes(source: PartitionInput, offences: Offences, lists: Lists) -> Outcom
         marked,
         of_kind,
         marked_rows,
+        0,
+        len(first) - 1,
     )
     return Outcomes(number, gap, kind, marked, of_kind, marked_rows, end)
 
@@ -220,13 +225,16 @@ def nearest_assessments(source: PartitionInput) -> tuple[Whole, Whole]:
     index_day = column(source.disposals, "index_date", np.int32)
     dates = column(source.assessments, "assessment_date", np.int32)
     latest = np.empty(len(index_day), np.int64)
+    first = offsets(people, column(source.disposals, "person_id", np.int64))
     latest_before_into(
-        offsets(people, column(source.disposals, "person_id", np.int64)),
+        first,
         offsets(people, column(source.assessments, "person_id", np.int64)),
         index_day,
         np.where(index_day == NEVER, NEVER, index_day - ASSESSMENT_DAYS).astype(np.int32),
         dates,
         latest,
+        0,
+        len(first) - 1,
     )
     has = latest >= 0
     days = np.full(len(latest), -1, np.int32)

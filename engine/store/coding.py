@@ -35,6 +35,7 @@ CODED = {
     ),
     "offences": ("group12", "group13", "group20", "group24", "trial_mode"),
     "custody_spells": ("spell_type", "prison"),
+    "supervision_and_benefits": ("kind", "code"),
 }
 """Columns that are kept as codes. The same name is the same list in every table."""
 

@@ -162,7 +162,10 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     """Return the manifest of a store, None where there is none that this software wrote."""
     try:
         with (folder / MANIFEST).open("rb") as file:
-            manifest = json.loads(file.read(_LARGEST_MANIFEST))
+            # a limit given to read() would be allocated whole
+            if os.fstat(file.fileno()).st_size > _LARGEST_MANIFEST:
+                return None
+            manifest = json.loads(file.read())
     except (OSError, ValueError, RecursionError):
         return None
     if isinstance(manifest, dict) and manifest.get("kind") == _KIND:

@@ -35,6 +35,7 @@ from engine.store.rules import (
     YOUNGEST_OFFENDER,
 )
 from engine.store.scores import log1p_counts, nearest_group24, offence_weights, risk_scores
+from engine.store.support import support_columns
 from kernels.events import NEVER
 
 Whole = np.ndarray[Any, Any]
@@ -168,6 +169,7 @@ def _index_columns(
         **_history_columns(history, disposal_day),
         **_score_columns(profile["sex"], ages, history, groups, lists),
         **_assessment_columns(source),
+        **support_columns(source, lists),
     }
 
 
@@ -231,6 +233,9 @@ def _assessment_columns(source: PartitionInput) -> dict[str, Any]:
     for name in codes.NEEDS:
         values = _pick(column(source.assessments, name, np.int8), latest)
         found[name] = _known(values, 0)
+    for name in codes.ASSESSMENT_SCORES:
+        values = _pick(column(source.assessments, name, np.float32), latest, np.nan)
+        found[f"oasys_{name}"] = _floats(values)
     return found
 
 

@@ -27,11 +27,13 @@ class PartitionInput:
     ----------
     first, last : int
         The range of person_id, both included.
-    people, disposals, offences, spells, assessments : pyarrow.Table
+    people, disposals, offences, spells, assessments, support : pyarrow.Table
         Sorted by person and then as their kernels need it.
     spell_ends : pyarrow.Table
         For custodial disposals with spells: whether the release ended a recall of a life sentence,
         and whether all was remand.
+    has_support : bool
+        Whether the extract has a table of work, benefits and other support.
     """
 
     first: int
@@ -42,10 +44,12 @@ class PartitionInput:
     spells: pa.Table
     spell_ends: pa.Table
     assessments: pa.Table
+    support: pa.Table
+    has_support: bool
 
     def digest(self, lists: Lists) -> str:
         """Hash of the content: the same records have the same hash in every extract."""
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(f"{self.has_support}\0".encode())
         for table in (
             self.people,
             self.disposals,
@@ -53,6 +57,7 @@ class PartitionInput:
             self.spells,
             self.spell_ends,
             self.assessments,
+            self.support,
         ):
             digest.update(f"{table.num_rows}\0".encode())
             for name in table.column_names:
@@ -112,6 +117,8 @@ def read_partition(database: Database, extract: Extract, first: int, last: int) 
         database.table(_spells_sql(extract, within)),
         database.table(_spell_ends_sql(extract, within)),
         database.table(_assessments_sql(extract, within)),
+        database.table(_support_sql(extract, within)),
+        has_support="supervision_and_benefits" in extract.tables,
     )
 
 
@@ -205,12 +212,25 @@ def _spell_ends_sql(extract: Extract, within: str) -> str:
 
 def _assessments_sql(extract: Extract, within: str) -> str:
     needs = ", ".join(f"coalesce({name}, -1)::TINYINT AS {name}" for name in codes.NEEDS)
+    scores = ", ".join(
+        f"coalesce({name}, 'nan'::FLOAT) AS {name}" for name in codes.ASSESSMENT_SCORES
+    )
     if "oasys_assessments" not in extract.tables:
         within = "false"
     return (
-        f"SELECT person_id, assessment_id, {_day('assessment_date')}, {needs} "
+        f"SELECT person_id, assessment_id, {_day('assessment_date')}, {needs}, {scores} "
         f"FROM clean_oasys_assessments WHERE {within} AND status = 'complete' "
         "ORDER BY person_id, assessment_date, assessment_id"
+    )
+
+
+def _support_sql(extract: Extract, within: str) -> str:
+    if "supervision_and_benefits" not in extract.tables:
+        within = "false"
+    return (
+        f"SELECT person_id, {_day('period_start')}, {_day('period_end')}, "
+        f"{_codes_of('supervision_and_benefits')} FROM clean_supervision_and_benefits "
+        f"WHERE {within} ORDER BY person_id, period_start, period_end, kind, code"
     )
 
 

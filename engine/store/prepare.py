@@ -44,6 +44,7 @@ from engine.store.index_table import MEASURES, PartitionTables, partition_tables
 from engine.store.link_index import write_link_index
 from engine.store.partition_input import PartitionInput, partition_bounds, read_partition
 from engine.store.rules import PEOPLE_IN_A_PARTITION, PROOF_MONTHS, STORE_FORMAT, rules
+from kernels.events import NEVER
 
 Progress = Callable[[str, float], None]
 _ROOT = Path(__file__).resolve().parents[2]
@@ -164,12 +165,12 @@ def _prepare(
 def _build(folder: Path, key: str, source: PartitionInput, lists: Lists) -> dict[str, Any]:
     """Compute and write the files of one partition."""
     tables = partition_tables(source, lists)
-    spells = source.spells
     files = {
         "index": _write(folder, f"{key}-index.arrow", tables.index, tables),
         "outcomes": _write(folder, f"{key}-outcomes.arrow", tables.outcomes, tables),
-        "custody": _write(folder, f"{key}-custody.arrow", _with_dates(spells)),
-        "assessments": _write(folder, f"{key}-assessments.arrow", _with_dates(source.assessments)),
+        "custody": _write(folder, f"{key}-custody.arrow", _plain(source.spells)),
+        "assessments": _write(folder, f"{key}-assessments.arrow", _plain(source.assessments)),
+        "support": _write(folder, f"{key}-support.arrow", _plain(source.support)),
     }
     part = {
         "key": key,
@@ -205,13 +206,17 @@ def _write(
     return write_part(folder, name, table.num_rows, fill)
 
 
-def _with_dates(table: pa.Table) -> pa.Table:
-    """Turn days since 1970 back into dates."""
+def _plain(table: pa.Table) -> pa.Table:
+    """Turn days since 1970 back into dates, and what is no number into an empty cell."""
     for place, name in enumerate(table.column_names):
-        if name.endswith(("_on", "_date")):
+        kind = table.schema.field(name).type
+        if name.endswith(("_on", "_date", "_start", "_end")):
             days = np.asarray(table[name])
-            dates = pa.array(days, pa.int32(), mask=days == np.iinfo(np.int32).min)
+            dates = pa.array(days, pa.int32(), mask=days == NEVER)
             table = table.set_column(place, name, dates.cast(pa.date32()))
+        elif pa.types.is_floating(kind):
+            values = np.asarray(table[name])
+            table = table.set_column(place, name, pa.array(values, kind, mask=np.isnan(values)))
     return table
 
 

@@ -18,6 +18,8 @@ from engine.store.rules import STORE_FORMAT
 INDEX = "index"
 OUTCOMES = "outcomes"
 CUSTODY = "custody"
+ASSESSMENTS = "assessments"
+SUPPORT = "support"
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,25 @@ def read_years(
 
 
 def read_whole(store: Store, kind: str) -> pa.Table:
-    """Read all custody spells (``custody``) or assessments (``assessments``), by person."""
+    """Read all rows of a part that has no years, by person.
+
+    Parameters
+    ----------
+    store : Store
+    kind : str
+        ``custody``, ``assessments`` or ``support``.
+
+    Returns
+    -------
+    pyarrow.Table
+
+    Raises
+    ------
+    UsageError
+        There is no such part.
+    """
+    if kind not in {CUSTODY, ASSESSMENTS, SUPPORT}:
+        raise UsageError(f"the store has no table of kind '{kind}' by person")
     tables = [
         _reader(store, part["files"][kind]["name"]).read_all()
         for part in store.manifest["partitions"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-STORE_FORMAT = 1
+STORE_FORMAT = 2
 
 FOLLOW_UP_MONTHS = 12
 """An offence counts up to this many months after the index date."""
@@ -56,6 +56,7 @@ def rules() -> dict[str, Any]:
         "a missing offence date is the date of proof",
         "history": "proven before the date of the index disposal",
         "assessment": f"latest complete one up to {ASSESSMENT_DAYS} days before the index date",
+        "support": "periods that touch the month or the year up to the day before the disposal",
         "sentence_bands_days": dict(SENTENCE_BANDS),
         "exclusions": list(EXCLUSIONS),
     }

@@ -143,6 +143,14 @@ def source(solved: Coefficients) -> str:
     return "\n".join(["SOLVED = Coefficients(", *lines, ")"])
 
 
+def fit(people: int, rounds: int, step: float, seed: int, threads: int) -> Coefficients:
+    """Return the coefficients after some rounds from those that stand."""
+    solved = SOLVED
+    for _ in range(rounds):
+        solved = moved(solved, tally(solved, people, seed, threads), step)
+    return solved
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--people", type=int, default=4_000_000)
@@ -151,11 +159,7 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=9)
     options.add_argument("--threads", type=int, default=2)
     given = options.parse_args()
-    solved = SOLVED
-    for _ in range(given.rounds):
-        counted = tally(solved, given.people, given.seed, given.threads)
-        solved = moved(solved, counted, given.step)
-    print(source(solved))
+    print(source(fit(given.people, given.rounds, given.step, given.seed, given.threads)))
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def test_the_table_adds_up(run, tmp_path):
         assert left - line[0] == line[-1]
         left = line[-1]
     assert figures[-1][-1] == left > 30
-    assert max(map(len, lines)) <= 100
+    assert max(map(len, lines)) <= 80
     assert result.stderr.startswith("Note: rows with possible matches, none of them certain: ")
     assert result.stderr.endswith("Everything is in out.\n")
 

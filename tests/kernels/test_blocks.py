@@ -9,10 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kernels import blocks
 from kernels._jit import CHUNK
-from kernels.blocks import chunk_count, fold, total, total_product, tree_add, two_sum
+from kernels.blocks import chunk_count, total, total_product, tree_add
 from tests import naive
-from tests.kernels.support import COMPILED, examples
+from tests.kernels.support import COMPILED, entry, examples
+
+fold = entry(blocks.fold)
+two_sum = entry(blocks.two_sum)
 
 EDGES = [0, 1, 2, 3, 63, 64, 65, 127, 4095, 4096, 4097, 8191, 8193, 3 * 4096 + 1, 5 * 4096]
 

@@ -11,6 +11,7 @@ from kernels.events import (
     history_into,
     latest_before_into,
 )
+from kernels.spells import covered_before_into
 from tests.kernels.support import COMPILED, examples
 
 CLASSES = 3
@@ -98,6 +99,7 @@ def test_follow_up(groups, window, wait):
         *(a["row_first"], a["event_first"], a["row_day"], end, proof_end, a["marked"]),
         *(a["event_day"], a["proof"], a["counts"], a["kind"], a["led_to"]),
         *(np.full(n, -1, np.int64), number, gap, first_kind, first_marked, of_kind, marked_rows),
+        *(0, len(groups)),
     )
     for i, events, _ in pairs(a):
         day = a["row_day"][i]
@@ -135,6 +137,7 @@ def test_history(groups):
         *(a["row_first"], a["event_first"], a["sorted_day"], a["row_type"], a["proof"]),
         *(a["counts"], a["class"], a["way"], a["flag"]),
         *(number, of_class, days, of_way, flagged, last, begin, of_type),
+        *(0, len(groups)),
     )
     for i, events, rows in pairs(a):
         day = a["sorted_day"][i]
@@ -165,7 +168,8 @@ def test_latest_before(groups, width):
     earliest = np.where(a["row_day"] == NEVER, NEVER, a["row_day"] - width).astype(np.int32)
     latest = np.full(len(a["row_day"]), 99, np.int64)
     latest_before_into(
-        a["row_first"], a["event_first"], a["row_day"], earliest, a["event_day"], latest
+        *(a["row_first"], a["event_first"], a["row_day"], earliest, a["event_day"], latest),
+        *(0, len(groups)),
     )
     for i, events, _ in pairs(a):
         day = a["row_day"][i]
@@ -180,7 +184,7 @@ def test_warming_up_compiles_what_the_store_calls(tmp_path):
     from engine.warm_up import compile_events
     from tests.engine.store.nation import make_extract
 
-    kernels = [follow_up_into, history_into, latest_before_into]
+    kernels = [follow_up_into, history_into, latest_before_into, covered_before_into]
     compile_events()
     before = [set(one.__wrapped__.signatures) for one in kernels]
     make_extract(tmp_path / "extract", 30, 4)

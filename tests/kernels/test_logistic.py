@@ -223,7 +223,8 @@ def test_information_in_steps_is_that_of_one_call():
         tables = np.zeros((32, 0))
         for progress in range(0, 4, step):
             information_pass(
-                table.columns, eta, table.weights, False, dense, cross, tables, progress, step
+                *(table.columns, eta, table.weights, False, dense, cross, tables),
+                *(progress, step, 0, 32),
             )
         return dense, cross
 

@@ -7,9 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.philox import below, hash_texts_into, keys_into, philox4x64
+from kernels import philox
+from kernels.philox import hash_texts_into, keys_into
 from tests import naive
-from tests.kernels.support import COMPILED, examples
+from tests.kernels.support import COMPILED, entry, examples
+
+below = entry(philox.below)
+philox4x64 = entry(philox.philox4x64)
 
 WORD = st.integers(0, 2**64 - 1)
 

@@ -8,22 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.rules import (
-    Rules,
-    anti_exact_differ,
-    compare_distances,
-    difference_error,
-    first_at_least,
-    inside_covariate_calipers,
-    mark_runs,
-    may_pair,
-    new_to_set,
-    other_person,
-    squared_distance,
-    window_high,
-    window_low,
-)
-from tests.kernels.support import examples
+from kernels import rules
+from kernels.rules import Rules, mark_runs
+from tests.kernels.support import entry, examples
+
+anti_exact_differ = entry(rules.anti_exact_differ)
+compare_distances = entry(rules.compare_distances)
+difference_error = entry(rules.difference_error)
+first_at_least = entry(rules.first_at_least)
+inside_covariate_calipers = entry(rules.inside_covariate_calipers)
+may_pair = entry(rules.may_pair)
+new_to_set = entry(rules.new_to_set)
+other_person = entry(rules.other_person)
+squared_distance = entry(rules.squared_distance)
+window_high = entry(rules.window_high)
+window_low = entry(rules.window_low)
 
 NUMBER = st.floats(-1e100, 1e100) | st.integers(-5, 5).map(lambda k: k * 0.1)
 
@@ -139,12 +138,12 @@ def test_each_rule_alone():
 def test_new_to_set_looks_at_the_rows_chosen_and_their_people():
     plain = make_rules()
     chosen = np.array([3, 1, 2])
-    assert not new_to_set(plain, chosen, 2, 1)
-    assert new_to_set(plain, chosen, 2, 2)
+    assert not new_to_set(plain, chosen, 0, 2, 1)
+    assert new_to_set(plain, chosen, 0, 2, 2)
     people = make_rules(focal_person=[9], pool_person=[0, 1, 2, 0])
-    assert not new_to_set(people, chosen, 1, 0)
-    assert new_to_set(people, chosen, 1, 1)
-    assert new_to_set(people, chosen, 0, 3)
+    assert not new_to_set(people, chosen, 0, 1, 0)
+    assert new_to_set(people, chosen, 0, 1, 1)
+    assert new_to_set(people, chosen, 0, 0, 3)
 
 
 @given(st.lists(st.tuples(st.integers(-9, 9), st.integers(-9, 9)), min_size=1, max_size=5))

@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.windows import EPANECHNIKOV, TRICUBE, UNIFORM, kernel_weight, window_sums
+from kernels import windows
+from kernels.windows import EPANECHNIKOV, TRICUBE, UNIFORM, window_sums
 from tests import naive
 from tests.kernels.matching_support import radius, tables, tie_free
-from tests.kernels.support import COMPILED, examples
+from tests.kernels.support import COMPILED, entry, examples
+
+kernel_weight = entry(windows.kernel_weight)
 
 KERNELS = [None, "epanechnikov", "tricube"]
 SHAPES = list(zip([UNIFORM, EPANECHNIKOV, TRICUBE], KERNELS, strict=True))

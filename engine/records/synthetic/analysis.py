@@ -12,7 +12,16 @@ from engine.records import schema
 from engine.records.synthetic import offence_codes as codes
 from engine.records.synthetic.disposal_rows import ROWS_OF_A_BLOCK, Disposals, row_uniforms
 from engine.records.synthetic.identities import Identities, dates
-from engine.records.synthetic.people import BLOCK, STAGE_RECORDS, Ints, People, uniforms
+from engine.records.synthetic.people import (
+    BLOCK,
+    NEED_EFFECTS,
+    NEED_MEANS,
+    STAGE_RECORDS,
+    Ints,
+    People,
+    exponentials,
+    uniforms,
+)
 from engine.records.synthetic.world import (
     CAUTION,
     COMMUNITY,
@@ -21,7 +30,9 @@ from engine.records.synthetic.world import (
     LONG,
     SHORT,
     SUSPENDED,
+    Floats,
 )
+from kernels.elementary import logarithm
 
 Flags = NDArray[np.bool_]
 
@@ -30,6 +41,7 @@ RECALLS = 0.18
 REMANDS_ALONE = 0.01
 _REPRIMANDS_UNTIL = int(np.datetime64("2013-04-08").astype(np.int64))
 _ADULT = int(18 * 365.2425)
+_VIOLENT = [KINDS.index(name) for name in ("violence against the person", "robbery")]
 PRISONS = tuple(f"{first}{second}I" for first in "BDFHLMNPRSW" for second in "ADEHIKMNRT")
 REGIONS = tuple(f"N{number}" for number in range(50, 62))
 FORCES = tuple(
@@ -207,8 +219,9 @@ def spell_table(
     prison = disposals["prison"].combine_chunks().indices
     early = np.flatnonzero(custody & (rows.leave < rows.proven))
     sentence = np.flatnonzero(custody)
-    free_until = np.full(len(rows.person), last_day, dtype=np.int64)
-    free_until[:-1] = np.where(rows.person[1:] == rows.person[:-1], rows.day[1:], last_day)
+    free_until = np.minimum(people.exit_day[rows.person], last_day)
+    same = rows.person[1:] == rows.person[:-1]
+    free_until[:-1] = np.where(same, rows.day[1:], free_until[:-1])
     back = rows.index_day + 10 + (u[1] * np.minimum(rows.length // 2, 200)).astype(np.int64)
     recall = np.flatnonzero(
         (rows.outcome >= LONG) & (u[0] < RECALLS) & custody & (back + 29 < free_until)
@@ -250,8 +263,10 @@ def spell_table(
     )
 
 
-def profile_table(people: People, rows: Disposals, identities: Identities, seed: int) -> pa.Table:
-    """Return the profiles: month of birth, sex, ethnicity, nationality."""
+def profile_table(
+    people: People, rows: Disposals, identities: Identities, seed: int, last_day: int
+) -> pa.Table:
+    """Return the profiles: month of birth, sex, ethnicity, nationality, death, deportation."""
     count = len(people.unit)
     u = uniforms(people.unit, STAGE_RECORDS, seed, 1)
     month = identities.birth_day.astype("datetime64[D]").astype("datetime64[M]")
@@ -272,8 +287,8 @@ def profile_table(people: People, rows: Disposals, identities: Identities, seed:
             codes.coded(lists.ETHNICITIES_OBSERVED, observed, (u[2] > 0.02) & (u[2] < 0.05)),
             codes.coded(lists.NATIONALITY_GROUPS, identities.foreign.astype(np.int64), u[3] > 0.93),
             dates(np.where(without, 0, first), without),
-            dates(first, np.ones(count, dtype=bool)),
-            dates(first, np.ones(count, dtype=bool)),
+            dates(people.exit_day, people.deported | (people.exit_day > last_day)),
+            dates(people.exit_day, ~people.deported | (people.exit_day > last_day)),
         ],
         schema=schema.PERSON_PROFILE.schema,
     )
@@ -285,7 +300,9 @@ def assessment_table(people: People, rows: Disposals, seed: int, last_day: int) 
     Notes
     -----
     78 % of those with seven or more earlier disposals have one and 65 % of others. Needs are the
-    person's own, with 2 % of answers missing: the very numbers that drive the rate.
+    person's own, with 2 % of answers missing: the very numbers that drive the rate. Scores are
+    logistic in round numbers of earlier disposals, age, sex, needs and the kind of offence: they
+    order people as real scores do, and are none of them.
     """
     u = row_uniforms(people, rows.person, seed, 1, 5)
     new = np.ones(len(rows.person), dtype=bool)
@@ -309,17 +326,43 @@ def assessment_table(people: People, rows: Disposals, seed: int, last_day: int) 
         pa.array(people.needs[need][who], mask=missing == need) for need in range(len(lists.NEEDS))
     ]
     count = len(picked)
-    blank = [pa.nulls(count, pa.float32()) for _ in range(4)]
+    incomplete = u[3][picked] < 0.03
+    age = (date[picked] - people.birth_day[who]) / 365.2425
+    scores = _scores(people, who, rank[picked], age, rows.kind[picked])
     return pa.table(
         [
             pa.array(people.unit[who].astype(np.int64) + 1),
             pa.array(np.arange(count) + first),
             dates(date[picked]),
-            codes.coded(lists.ASSESSMENT_STATUSES, (u[3][picked] < 0.03).astype(np.int64)),
+            codes.coded(lists.ASSESSMENT_STATUSES, incomplete.astype(np.int64)),
             pa.array(np.full(count, 3, dtype=np.int8)),
             *needs,
-            *blank,
-            codes.coded((), np.zeros(count, dtype=np.int64), np.ones(count, dtype=bool)),
+            *(pa.array(score, pa.float32(), mask=incomplete) for score in scores),
+            codes.coded(("synthetic",), np.zeros(count, dtype=np.int64), incomplete),
         ],
         schema=schema.OASYS_ASSESSMENTS.schema,
     )
+
+
+def _scores(people: People, who: Ints, rank: Ints, age: Floats, kind: Ints) -> list[Floats]:
+    """Return OGRS, OGP, OVP and RSR in per cent, to one decimal."""
+    before = np.empty(len(who))
+    logarithm(rank + 1.0, before)
+    fixed = 0.9 * before - 0.05 * (age - 30.0) - np.where(people.male[who], 1.2, 1.5)
+    needs = sum(
+        effect * (people.needs[need][who] - mean)
+        for need, (effect, mean) in enumerate(zip(NEED_EFFECTS, NEED_MEANS, strict=True))
+    )
+    violent = np.isin(kind, _VIOLENT)
+    grave = violent | (kind == KINDS.index("sexual offences"))
+    odds = (
+        fixed,
+        fixed + needs - 0.3,
+        0.8 * fixed + 0.7 * needs + np.where(violent, 0.5, -0.3) - 0.5,
+        0.5 * fixed + 0.5 * needs + np.where(grave, 0.9, 0.0) - 3.5,
+    )
+    scores = []
+    for value in odds:
+        ratio = exponentials(value)
+        scores.append(np.round(100.0 * ratio / (1.0 + ratio), 1))
+    return scores

@@ -11,6 +11,8 @@ from engine.records.synthetic.world import World
 from kernels.recurrent import OVERFLOW, follow_into, simulate
 
 _MASK = 0xFFFFFFFFFFFFFFFF
+NOT_RELEASED = 100_000
+"""Days after the extract that stand for the release of people who left custody otherwise."""
 
 
 class Careers(NamedTuple):
@@ -43,7 +45,7 @@ class Careers(NamedTuple):
 
 
 def simulate_careers(people: People, world: World, seed: int, last_day: int) -> Careers:
-    """Return every event up to the last day.
+    """Return every event up to the last day that was proven before the person died or left.
 
     Parameters
     ----------
@@ -74,8 +76,17 @@ def simulate_careers(people: People, world: World, seed: int, last_day: int) -> 
             *columns,
         )
         if rows != OVERFLOW:
-            return Careers(*(column[:rows] for column in columns))
+            return _until_exit(people, Careers(*(column[:rows] for column in columns)), last_day)
         capacity *= 2
+
+
+def _until_exit(people: People, careers: Careers, last_day: int) -> Careers:
+    """Leave out what would be proven after an exit; who would be released later never is."""
+    exit_day = people.exit_day[careers.person]
+    kept = np.flatnonzero(careers.proven <= exit_day)
+    ended = Careers(*(column[kept] for column in careers))
+    inside = ended.index_day > exit_day[kept]
+    return ended._replace(index_day=np.where(inside, last_day + NOT_RELEASED, ended.index_day))
 
 
 def add_months(day: Ints, months: int) -> Ints:

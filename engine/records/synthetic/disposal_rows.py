@@ -21,7 +21,7 @@ NOTICES, BREACHES = 0.05, 0.22
 """Chance that a penalty notice follows a disposal within a year, that an order is breached."""
 ADDED_BREACH = 0.16
 """Chance that a breach is dealt with beside later offences."""
-ADDED_MOTORING, ADDED_MINOR = (0.80, 0.50, 0.20), (0.34, 0.14)
+ADDED_MOTORING, ADDED_MINOR = (0.80, 0.50, 0.20), (0.44, 0.18)
 """Chances that at least one, two, three offences that are not recordable are dealt with in court
 beside a motoring offence, and beside any other."""
 
@@ -127,8 +127,8 @@ def make_disposals(people: People, careers: Careers, seed: int, last_day: int) -
     )
     # the person's next event, which what follows must not overtake: nobody breaches an order
     # or draws a notice while a later sentence may already hold them
-    free_until = np.full(len(person), last_day, dtype=np.int64)
-    free_until[:-1] = np.where(person[1:] == person[:-1], day[1:], last_day)
+    free_until = np.minimum(people.exit_day[person], last_day)
+    free_until[:-1] = np.where(person[1:] == person[:-1], day[1:], free_until[:-1])
     order = (outcome == COMMUNITY) | (outcome == SUSPENDED)
     breached = index + 20 + (u[2] * np.minimum(length, 300)).astype(np.int64)
     noticed = index + 1 + (u[3] * 364).astype(np.int64)

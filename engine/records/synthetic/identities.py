@@ -151,7 +151,7 @@ def make_identities(people: People, jailed: Flags, supervised: Flags, seed: int)
     count = len(people.unit)
     u = uniforms(people.unit, STAGE_NAMES, seed, 7)
     origin = np.searchsorted(_ORIGIN_SHARES, u[0], side="right")
-    foreign = u[1] < np.array([0.03, 0.25, 0.25, 0.85])[origin]
+    foreign = people.deported | (u[1] < np.array([0.03, 0.25, 0.25, 0.85])[origin])
     year = years_of(people.birth_day)
     era = np.searchsorted(ERAS, year, side="right")
     first = _forenames(people.male, origin, era, u[2])

@@ -383,6 +383,8 @@ def apply_effects(
     v = uniforms(people.unit[person], STAGE_SUBMISSIONS + 2048, seed, 1)
     adds = np.flatnonzero((effect == ADVERSE) & (v[0] < strength))
     extra = _added(careers, person[adds], index[adds], v[:, adds])
+    alive = extra.proven <= people.exit_day[extra.person]
+    extra = Careers(*(column[alive] for column in extra))
     columns = [np.concatenate(pair) for pair in zip(kept, extra, strict=True)]
     order = np.lexsort((columns[1], columns[0]))
     happened = Careers(*(column[order] for column in columns))

@@ -70,6 +70,7 @@ from engine.records.synthetic.submissions import (
     write_submissions,
     write_truth,
 )
+from engine.records.synthetic.working_lives import support_table
 from engine.records.synthetic.world import COMMUNITY, SUSPENDED, World, build_world
 
 Report = Callable[[str, float], None]
@@ -348,11 +349,12 @@ def _make_block(
     disposals = disposal_table(people, rows, principal, home, seed, last_day)
     tables = {
         **known.tables,
-        "person_profile": profile_table(people, rows, known, seed),
+        "person_profile": profile_table(people, rows, known, seed, last_day),
         "disposals": disposals,
         "custody_spells": spell_table(people, rows, disposals, seed, last_day),
         "offences": offences,
         "oasys_assessments": assessment_table(people, rows, seed, last_day),
+        "supervision_and_benefits": support_table(people, rows, seed, plan.years, last_day),
     }
     own = np.flatnonzero(rows.source >= 0)
     number_of = np.zeros(len(careers.day), dtype=np.int64)
@@ -383,8 +385,7 @@ def _write_lookups(out: Path) -> dict[str, int]:
         )
     for name, table in lookups.items():
         _write_table(table, out / "extract" / schema.ANALYSIS / name / "part-0000.parquet")
-    for name in ("disposal_lookup", "supervision_and_benefits"):
-        (out / "extract" / schema.ANALYSIS / name).rmdir()
+    (out / "extract" / schema.ANALYSIS / "disposal_lookup").rmdir()
     return {name: table.num_rows for name, table in lookups.items()}
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.records.code_lists import NEEDS
 from engine.records.synthetic.world import FIRST_YEAR, LAST_YEAR, Coefficients, Floats
-from kernels.elementary import exponential
+from kernels.elementary import exponential, logarithm
 from kernels.recurrent import uniforms_into
 
 Ints = NDArray[np.int64]
@@ -21,6 +21,7 @@ BLOCK = 16_384
 """People made at a time: a function of nothing, so that blocks never depend on the machine."""
 
 STAGE_PEOPLE, STAGE_CAREERS, STAGE_RECORDS, STAGE_NAMES, STAGE_SUBMISSIONS = 101, 102, 103, 104, 105
+STAGE_WORK = 106
 """Third counter words: nothing else in the project uses these."""
 
 MALE = 0.80
@@ -55,6 +56,12 @@ _YOUNG_SHARES = (0.30, 0.25, 0.10)
 _YOUNG_AGES = (10.0, 13.2, 14.8, 16.0, 17.0, 18.0)
 _ADULT_AGES = (18.0, 19.0, 20.4, 22.2, 24.8, 28.0, 31.8, 36.2, 41.8, 50.0, 82.0)
 """Quantiles of the age at the first offence."""
+_DEATHS, _AGEING = 0.0003, 0.07
+"""Yearly chance of death at birth, and its growth by year of age: 0.25 % at 30, 1 % at 50."""
+_DEPORTED = 0.006
+"""Share of people who are deported within ten years of their first offence."""
+_FAR = 1 << 19
+"""A day that never comes."""
 
 
 class People(NamedTuple):
@@ -75,6 +82,10 @@ class People(NamedTuple):
         About standard normal; no record holds it.
     factor : float64, shape (n,)
         What multiplies the person's rate.
+    exit_day : int64, shape (n,)
+        Day of death or deportation; nothing is proven later.
+    deported : bool, shape (n,)
+        Whether the person is deported and does not die.
     """
 
     unit: NDArray[np.uint64]
@@ -85,6 +96,8 @@ class People(NamedTuple):
     needs: NDArray[np.int8]
     motivation: Floats
     factor: Floats
+    exit_day: Ints
+    deported: NDArray[np.bool_]
 
 
 def uniforms(unit: NDArray[np.uint64], stage: int, seed: int, calls: int) -> Floats:
@@ -108,14 +121,14 @@ def year_starts() -> Ints:
     return years.astype("datetime64[D]").astype(np.int64)
 
 
-def _exp(x: Floats) -> Floats:
+def exponentials(x: Floats) -> Floats:
     """Exponential with the same bits on every machine."""
     out = np.empty_like(x)
     exponential(np.ascontiguousarray(x), out)
     return out
 
 
-def _quantile(knots: tuple[float, ...], u: Floats) -> Floats:
+def quantile(knots: tuple[float, ...], u: Floats) -> Floats:
     """Piecewise linear quantile function with equally spaced knots."""
     return np.interp(u, np.linspace(0.0, 1.0, len(knots)), knots)
 
@@ -158,7 +171,7 @@ def make_people(
     male = u[2] < MALE
     year = first_day / 365.2425 + 1970.0
     young = u[3] < np.interp(year, _YOUNG_YEARS, _YOUNG_SHARES)
-    age = np.where(young, _quantile(_YOUNG_AGES, u[4]), _quantile(_ADULT_AGES, u[4]))
+    age = np.where(young, quantile(_YOUNG_AGES, u[4]), quantile(_ADULT_AGES, u[4]))
     birth_day = first_day - (age * 365.2425).astype(np.int64) - 1
     twin = (unit % np.uint64(2) == 1) & (u[20] < TWINS)
     twin[0] = False
@@ -176,6 +189,27 @@ def make_people(
         score += NEED_EFFECTS[i] * (needs[i] - NEED_MEANS[i])
     # a sum of four uniform numbers is close to normal and needs no inverse
     motivation = (u[16] + u[17] + u[18] + u[19] - 2.0) * np.sqrt(3.0)
-    factor = _exp(score - HIDDEN_EFFECT * motivation)
+    factor = exponentials(score - HIDDEN_EFFECT * motivation)
     factor[~male] *= solved.female
-    return People(unit, twin, male, birth_day, first_day, needs, motivation, factor)
+    exit_day, deported = _exits(birth_day, first_day, u[22:25])
+    return People(
+        unit, twin, male, birth_day, first_day, needs, motivation, factor, exit_day, deported
+    )
+
+
+def _exits(birth_day: Ints, first_day: Ints, u: Floats) -> tuple[Ints, NDArray[np.bool_]]:
+    """Return the day of death or deportation, whichever is first, and whether it is the latter.
+
+    Notes
+    -----
+    Death follows Gompertz's law from the day of the first offence on.
+    """
+    age = (first_day - birth_day) / 365.2425
+    waiting = np.empty(len(age))
+    logarithm(np.ascontiguousarray(u[0]), waiting)
+    hazard = exponentials(_AGEING * age) - waiting * (_AGEING / _DEATHS)
+    at_death = np.empty(len(age))
+    logarithm(hazard, at_death)
+    died = birth_day + (at_death / _AGEING * 365.2425).astype(np.int64)
+    sent = np.where(u[1] < _DEPORTED, first_day + 60 + (u[2] * 3650).astype(np.int64), _FAR)
+    return np.minimum(died, sent), sent < died

@@ -328,7 +328,7 @@ def sure(results: Mapping[str, Any]) -> list[tuple[str, Sentence]]:
     held = lookup(results, "sensitivity") or {}
     values = held.get("e_values") or []
     clear = verdict(results) in ("fewer", "more")
-    if values and is_number(values[0].get("e_value")):
+    if clear and values and is_number(values[0].get("e_value")):
         lines.append(
             (
                 "Something we cannot see.",

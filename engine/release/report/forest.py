@@ -1,6 +1,6 @@
 """Several results below each other: a row each, its interval, and the line of equal groups."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,87 +81,100 @@ def forest(
     margin = 0.04 * (high - low)
     place = svg.scale(low - margin, high + margin, left, end)
     top += 26
-    height = 52.0 if narrow else 36.0
-    bottom = top + height * len(rows)
-    zero = place(0.0)
-    parts.extend(_sides(zero, top - 10, ends, width))
-    ticks = svg.ticks(low - margin, high + margin, 5 if narrow else 7)
+    labels = [
+        _lines(row.label, width - _beside(row) if narrow else label - 8, most=2) for row in rows
+    ]
+    # Where each row begins; on a phone a label of two lines needs more room above its interval.
+    tops = [top]
+    for lines in labels:
+        tops.append(tops[-1] + (36.0 + 16 * len(lines) if narrow else 36.0))
+    bottom = tops[-1]
+    parts.extend(_sides(place(0.0), top - 10, ends, width))
+    parts.extend(_axis(place, (low - margin, high + margin), (top, bottom), 5 if narrow else 7))
+    for row, three, lines, start in zip(rows, found, labels, tops, strict=False):
+        y = start + (16 * len(lines) + 20 if narrow else 18)
+        first = start + 17 if narrow else y + 4.5 - 8 * (len(lines) - 1)
+        parts += [
+            svg.text(0, first + 16 * i, line, size=_SIZE, **svg.RIM) for i, line in enumerate(lines)
+        ]
+        if three is not None:
+            parts.append(_interval(place, three, y, main=row.main))
+        parts.append(_numbers(results, row, width, first if narrow else y + 4.5))
+    return svg.picture(
+        name + ("-narrow" if narrow else ""),
+        width,
+        bottom + 28,
+        words[0],
+        ". ".join(_told(results, row) for row in rows) + ".",
+        *parts,
+    )
+
+
+def _lines(words: str, room: float, *, most: int) -> list[str]:
+    """Lines of a label, the last cut in its middle where there would be more."""
+    lines = svg.wrap(words, room, _SIZE)
+    if len(lines) > most:
+        lines = [*lines[: most - 1], " ".join(lines[most - 1 :])]
+    return [svg.shorten(line, room, _SIZE) for line in lines] or [""]
+
+
+def _beside(row: Row) -> float:
+    """Room that the numbers or words at the right of a row need."""
+    return max(svg.text_width(row.instead, 13) + 10, 100.0)
+
+
+def _axis(
+    place: Callable[[float], float], span: tuple[float, float], down: tuple[float, float], most: int
+) -> list[str]:
+    """Upright lines at round values, the one of equal groups darker, and their numbers below."""
+    ticks = svg.ticks(*span, most)
     step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
+    parts = []
     for value in ticks:
         x = place(value)
-        look: dict[str, Any] = (
-            {"stroke": svg.LINE} if value else {"stroke": svg.INK, "stroke_width": 1.4}
-        )
-        parts.append(svg.tag("line", x1=x, x2=x, y1=top, y2=bottom, **look))
+        look: dict[str, Any] = {"stroke": svg.LINE}
+        if not value:
+            look = {"stroke": svg.INK, "stroke_width": 1.4}
+        parts.append(svg.tag("line", x1=x, x2=x, y1=down[0], y2=down[1], **look))
+        words = svg.tick_text(value, step)
         parts.append(
             svg.text(
                 x,
-                bottom + 18,
-                svg.tick_text(value, step),
+                down[1] + 18,
+                words,
                 size=13,
                 fill=svg.GREY,
                 text_anchor="middle",
                 class_="tick",
             )
         )
-    told = []
-    for position, (row, three) in enumerate(zip(rows, found, strict=True)):
-        y = top + height * position + (36 if narrow else height / 2)
-        beside = max(svg.text_width(row.instead, 13) + 10, 100.0)
-        room = width - beside if narrow else label - 8
-        parts.extend(_label(row.label, y, room, narrow=narrow))
-        where = {"x": width, "y": y - 15 if narrow else y + 4.5}
-        if three is None:
-            parts.append(
-                svg.text(
-                    content=row.instead,
-                    size=13,
-                    fill=svg.GREY,
-                    text_anchor="end",
-                    **svg.RIM,
-                    **where,
-                )
-            )
-            told.append(f"{row.label}: {row.instead}")
-            continue
-        parts.append(_interval(place, three, y, main=row.main))
-        ends_shown = [figure(results, f"{row.base}.{k}", "whole") for k in ("ci_low", "ci_high")]
-        numbers = " to ".join(
-            svg.tag("tspan", text, data_key=f"{row.base}.{k}", data_format="whole")
-            for k, text in zip(("ci_low", "ci_high"), ends_shown, strict=True)
+    return parts
+
+
+def _numbers(results: Mapping[str, Any], row: Row, x: float, y: float) -> str:
+    """Ends of the interval of a row at its right, or the words in its place."""
+    if _ends(results, row) is None:
+        return svg.text(x, y, row.instead, size=13, fill=svg.GREY, text_anchor="end", **svg.RIM)
+    numbers = " to ".join(
+        svg.tag(
+            "tspan",
+            figure(results, f"{row.base}.{key}", "whole"),
+            data_key=f"{row.base}.{key}",
+            data_format="whole",
         )
-        parts.append(
-            svg.tag(
-                "text",
-                numbers,
-                font_size=13.5,
-                text_anchor="end",
-                **svg.RIM,
-                **where,
-            )
-        )
-        middle = figure(results, f"{row.base}.difference", "whole")
-        told.append(f"{row.label}: {middle}, interval {' to '.join(ends_shown)}")
-    return svg.picture(
-        name + ("-narrow" if narrow else ""),
-        width,
-        bottom + 28,
-        words[0],
-        ". ".join(told) + ".",
-        *parts,
+        for key in ("ci_low", "ci_high")
     )
+    return svg.tag("text", numbers, x=x, y=y, font_size=_SIZE, text_anchor="end", **svg.RIM)
 
 
-def _label(words: str, y: float, room: float, *, narrow: bool) -> list[str]:
-    """Label of a row: two lines at most, one on a phone, cut in its middle where that is short."""
-    lines = svg.wrap(words, room, _SIZE)
-    if narrow or len(lines) > 2:
-        lines = [svg.shorten(words, room, _SIZE)]
-    first = y - 15 if narrow else y + 4.5 - 8 * (len(lines) - 1)
-    return [
-        svg.text(0, first + 16 * i, svg.shorten(line, room, _SIZE), size=_SIZE, **svg.RIM)
-        for i, line in enumerate(lines)
-    ]
+def _told(results: Mapping[str, Any], row: Row) -> str:
+    """One row in words."""
+    if _ends(results, row) is None:
+        return f"{row.label}: {row.instead}"
+    middle, low, high = (
+        figure(results, f"{row.base}.{key}", "whole") for key in ("difference", "ci_low", "ci_high")
+    )
+    return f"{row.label}: {middle}, interval {low} to {high}"
 
 
 def _longest(rows: Sequence[Row]) -> float:
@@ -191,7 +204,9 @@ def _sides(zero: float, y: float, ends: tuple[str, str], width: float) -> list[s
     ]
 
 
-def _interval(place: Any, ends: tuple[float, float, float], y: float, *, main: bool) -> str:
+def _interval(
+    place: Callable[[float], float], ends: tuple[float, float, float], y: float, *, main: bool
+) -> str:
     low, high, middle = (place(one) for one in ends)
     line = svg.path([(low, y), (high, y)]) + "".join(
         svg.path([(x, y - 5), (x, y + 5)]) for x in (low, high)

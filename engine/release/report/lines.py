@@ -17,45 +17,44 @@ _ENDS = {
 }
 _CLEAR = {
     "reoffended": (
-        f"People who took part in [name] reoffended [often] [time] than {_OTHERS}: [ends] in every"
-        " 100."
+        f"[Took] reoffended [often] [time] than {_OTHERS}. The gap is [ends] in every 100."
     ),
     "n_reoffences": (
-        f"People who took part in [name] committed [word] new offences [time] than {_OTHERS}:"
-        " [ends] for every 100 people."
+        f"[Took] committed [word] new offences [time] than {_OTHERS}. The gap is [ends] for every"
+        " 100 people."
     ),
     "days_to_first_reoffence": (
-        f"Counting only people who reoffended, {_TOOK} did so [word] than {_OTHERS}: [ends], on"
+        f"Of those who reoffended, {_TOOK} did so [word] than {_OTHERS}. The gap is [ends], on"
         " average."
     ),
     "share": (
-        "{.label|text}, counting only people who reoffended: [ends] in every 100 for"
+        "{.label|text}, of those who reoffended: [ends] in every 100 for"
         f" {_TOOK} than for {_OTHERS}."
     ),
     "count": (
-        "{.label|text}, counting only people who reoffended: [ends] for each person among"
+        "{.label|text}, of those who reoffended: [ends] for each person among"
         f" {_TOOK} than among {_OTHERS}."
     ),
 }
 _UNCLEAR = {
     "reoffended": (
-        f"It is not clear yet if {_TOOK} reoffended less or more often [time] than {_OTHERS}: the"
+        f"It is not clear yet if {_TOOK} reoffended less or more often [time] than {_OTHERS}. The"
         " true gap could be [ends] in every 100."
     ),
     "n_reoffences": (
         f"It is not clear yet if {_TOOK} committed fewer or more new offences [time] than"
-        f" {_OTHERS}: the true gap could be [ends] for every 100 people."
+        f" {_OTHERS}. The true gap could be [ends] for every 100 people."
     ),
     "days_to_first_reoffence": (
-        f"Counting only people who reoffended, it is not clear yet if {_TOOK} did so sooner or"
-        f" later than {_OTHERS}: the true gap could be [ends]."
+        f"Of those who reoffended, it is not clear yet if {_TOOK} did so sooner or later than"
+        f" {_OTHERS}. The true gap could be [ends]."
     ),
     "share": (
-        "{.label|text}, counting only people who reoffended: the true gap could be [ends] in every"
+        "{.label|text}, of those who reoffended: the true gap could be [ends] in every"
         f" 100 for {_TOOK} than for {_OTHERS}."
     ),
     "count": (
-        "{.label|text}, counting only people who reoffended: the true gap could be [ends] for each"
+        "{.label|text}, of those who reoffended: the true gap could be [ends] for each"
         f" person among {_TOOK} than among {_OTHERS}."
     ),
 }
@@ -63,37 +62,34 @@ _TOO_FEW = (
     f"{{.label|text}}: too few cases among {_TOOK} to say if the gap to similar people is more than"
     " chance."
 )
-_NEITHER = "This analysis does not show that [name] fails, and it does not show that [name] works."
+_NEITHER = "This study does not show that [name] fails. It does not show that [name] works."
 _CONDITIONAL = (
-    "{.label|text}: this counts only people who reoffended, so it does not show what [name] does"
-    " for all who took part."
+    "{.label|text}: this counts only those who reoffended, so it does not show what [name] does for"
+    " all who took part."
 )
 _NOT_CLEAR_CUT = {
     "reoffended": (
-        "This analysis does not show that [name] alone brought the gap about: people may differ in"
-        " ways that no record holds."
+        "This study does not show that [name] alone made the gap. People may differ in ways that no"
+        " record holds."
     ),
     "n_reoffences": (
-        f"This analysis does not show that each of the {_TOOK} committed [word] new offences: the"
-        " figure is an average."
+        "This study does not show that each person who took part in [name] committed [word] new"
+        " offences. The figure is an average."
     ),
 }
 _NOT_UNCLEAR = {
     "reoffended": _NEITHER,
-    "n_reoffences": (
-        f"This analysis does not show if {_TOOK} committed fewer or more new offences than they"
-        " would have done without it."
-    ),
+    "n_reoffences": "This study does not show if [name] leads to fewer or more new offences.",
 }
 _NOT_DAYS = (
-    "This analysis does not show that [name] made anybody reoffend sooner or later: it counts only"
-    " people who reoffended, and who they are may differ between the groups."
+    "This study does not show that [name] made people reoffend sooner or later. It counts only"
+    " those who did reoffend, and who they are may differ from group to group."
 )
 _NOT_COMPARED = (
-    f"This analysis does not show if {_TOOK} reoffended less or more often than they would have"
-    " done without it."
+    f"This study does not show if {_TOOK} reoffended less or more often than they would have done"
+    " without it."
 )
-_HELD_BACK = f"{{.label|text}}: this analysis has too few cases to say a thing about {_TOOK}."
+_HELD_BACK = f"{{.label|text}}: this study has too few cases to say a thing about {_TOOK}."
 
 
 def can_say(results: Mapping[str, Any], measure: str) -> Sentence | None:
@@ -123,25 +119,32 @@ def can_say(results: Mapping[str, Any], measure: str) -> Sentence | None:
     if found == "too_few":
         return _filled(results, _TOO_FEW, key)
     unit = str(held.get("unit"))
-    days = measure == "days_to_first_reoffence"
     kind = measure if measure in _CLEAR else "share" if unit.startswith("per_100") else "count"
-    form = "trimmed" if kind == "count" else "whole"
-    words = (_UNCLEAR if found == "inconclusive" else _CLEAR)[kind]
+    word = {"fewer": "sooner", "more": "later"}.get(found, "") if unit == "days" else found
     return _filled(
         results,
-        words,
+        (_UNCLEAR if found == "inconclusive" else _CLEAR)[kind],
         key,
         {
-            "[ends]": _ENDS[found],
-            "[less]": "days sooner" if days else "fewer",
-            "[more]": "days later" if days else "more",
-            "[least]": "whole_least" if form == "whole" else f"{form}_size",
-            "[size]": f"{form}_size",
-            "{~": "{.per_100" if held.get("per_100") else "{",
+            **_interval_parts(held, found),
             "[often]": "less often" if found == "fewer" else "more often",
-            "[word]": {"fewer": "sooner", "more": "later"}.get(found, "") if days else found,
+            "[word]": word,
         },
     )
+
+
+def _interval_parts(measure: Mapping[str, Any], found: str) -> dict[str, str]:
+    """Words for the two ends of an interval: their sizes by key, their direction in words."""
+    days = measure.get("unit") == "days"
+    whole = measure.get("per_100") or measure.get("unit") not in ("per_person", "per_reoffender")
+    return {
+        "[ends]": _ENDS[found],
+        "[less]": "days sooner" if days else "fewer",
+        "[more]": "days later" if days else "more",
+        "[least]": "whole_least" if whole else "trimmed_least",
+        "[size]": "whole_size" if whole else "trimmed_size",
+        "{~": "{.per_100" if measure.get("per_100") else "{",
+    }
 
 
 def cannot_say(results: Mapping[str, Any], measure: str) -> Sentence:
@@ -176,10 +179,28 @@ def cannot_say(results: Mapping[str, Any], measure: str) -> Sentence:
 def for_all(results: Mapping[str, Any]) -> Sentence:
     """The line that holds for every study: rates of services are no league table."""
     words = (
-        "This analysis does not show that [name] does better or worse than another service, or"
-        " than the country as a whole: their people differ."
+        "This study does not show that [name] does better or worse than other services, or than the"
+        " country as a whole. The people they work with differ."
     )
     return _filled(results, words, "")
+
+
+def clear_parts(results: Mapping[str, Any]) -> list[Sentence]:
+    """Every clear result of an analysis other than the main one, a sentence each."""
+    made = []
+    for i, one in enumerate(results.get("analyses") or ()):
+        for j, measure in enumerate(one.get("measures") or ()):
+            found = standing(measure)
+            if not i or found not in ("fewer", "more"):
+                continue
+            key = f"analyses.{i}.measures.{j}"
+            days = measure.get("unit") == "days"
+            hundred = str(measure.get("unit")).startswith("per_100") or measure.get("per_100")
+            each = "" if days else " in every 100" if hundred else " for each person"
+            parts = _interval_parts(measure, found)
+            words = f"{{analyses.{i}.label|text}}, {{.label|text}}: [ends]{each}."
+            made.append(_filled(results, words, key, parts))
+    return made
 
 
 def _alone(results: Mapping[str, Any]) -> Sentence | None:
@@ -200,5 +221,9 @@ def _filled(
     """A sentence with its parts in square brackets put in."""
     for mark, part in (parts or {}).items():
         words = words.replace(mark, part)
-    words = words.replace("[name]", service(results)).replace("[time]", within(results))
+    words = (
+        words.replace("[Took]", f"P{_TOOK[1:]}")
+        .replace("[name]", service(results))
+        .replace("[time]", within(results))
+    )
     return sentence(words, key)

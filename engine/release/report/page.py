@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from engine.release.formats import is_number, lookup, plain_text
 from engine.release.report import say
 from engine.release.report.caveats import CAVEATS, GLOSSARY, method, sure
-from engine.release.report.charts import WHY_NOT, draw, part_rows, trio_rows
-from engine.release.report.lines import can_say, cannot_say, for_all
+from engine.release.report.charts import WHY_NOT, draw, trio_rows
+from engine.release.report.lines import can_say, cannot_say, clear_parts, for_all
 from engine.release.report.sentences import Sentence, marked, span
 from engine.release.report.tables import corrections, numbered_tables
 
@@ -175,9 +175,9 @@ def _view(results: Mapping[str, Any]) -> dict[str, Any]:
         "sure": sure(results),
         "numbered": numbered_tables(results),
         "corrections": corrections(results),
-        "parts": part_rows(results),
+        "in_words": clear_parts(results),
+        "declared": all(one.get("declared") for one in results["analyses"]),
         "trio": trio_rows(results),
-        "why_not": WHY_NOT,
         "not_run": [
             (i, WHY_NOT.get(str(one.get("why_not")), "not run"))
             for i, one in enumerate(results["analyses"])

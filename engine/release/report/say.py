@@ -304,7 +304,7 @@ _CARDS = {
         "new offences for every 100 people",
         ("fewer", "more"),
         " for every 100 people",
-        "Counted over everybody, those who did not reoffend included.",
+        "This counts all who took part, not just those who reoffended.",
     ),
     "days_to_first_reoffence": (
         "How soon",
@@ -312,7 +312,7 @@ _CARDS = {
         "days to the first new offence",
         ("days sooner", "days later"),
         "",
-        "Counts only people who reoffended.",
+        "This counts only those who reoffended.",
     ),
 }
 

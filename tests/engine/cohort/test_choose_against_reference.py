@@ -1,7 +1,9 @@
 """Choice and pool equal a row-by-row reference on thousands of careers full of hard days."""
 
 import datetime as dt
+import itertools
 from collections import Counter, defaultdict
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +32,9 @@ EVERYTHING = IndexRules(
 SETTINGS = {
     "default": IndexRules(),
     "everything": EVERYTHING,
+    "overlap": IndexRules(
+        custody_overlap="any", index_types=tuple(reversed(reference.KINDS)), own_dates_days=30
+    ),
     "narrow": IndexRules(
         index_types=("community order", "suspended sentence"),
         supervision_months=0,
@@ -179,6 +184,78 @@ def test_choice_and_pool_equal_the_reference(careers, settings):
     )
     assert sum(pool.losses.values()) + pool.table.num_rows == sum(map(len, disposals.values()))
     assert tuple(pool.losses) == POOL_LOSSES
+
+
+def test_starts_on_hard_days_of_the_pool_equal_the_reference(careers):
+    store, disposals, spells = careers
+    rules = IndexRules(youngest=None)
+    hard = set()
+    for person, own in disposals.items():
+        days = sorted(d["index_date"] for d in own if reference.usable(d, rules))
+        gaps = {(later - day).days for day, later in itertools.pairwise(days)}
+        gaps |= {
+            (edge - day).days
+            for day in days
+            for stay in reference.stays(own, spells[person])
+            for edge in stay
+            if edge != reference.FOR_EVER
+        }
+        gaps |= {d["days_to_first_reoffence"] for d in own} - {None}
+        hard |= {gap for gap in gaps if 0 < gap < 366}
+    # waits as long as what ends them in some career
+    delays = sorted(hard)
+    kinds = [reference.KINDS[i % 2] for i in range(len(delays))]
+    treated = pa.table(
+        {
+            "person_id": pa.array([1] * len(delays), pa.int64()),
+            "index_type": pa.array(kinds),
+            "delay_days": pa.array(delays, pa.int32()),
+        }
+    )
+    met = set()
+    for seed in range(4):
+        pool = comparison_pool(store, treated, rules, removed=np.array([1]), seed=seed)
+        wanted = reference.pool(
+            disposals,
+            spells,
+            list(zip(kinds, delays, strict=True)),
+            {1},
+            rules,
+            store.last_index_date,
+            seed,
+        )
+        drawn = pool.table["delay_days"].to_pylist()
+        met |= set(drawn)
+
+        assert dict(zip(pool.table["position"].to_pylist(), drawn, strict=True)) == wanted
+    assert len(met) > 100
+
+
+def test_the_last_index_date_is_in_the_data_and_the_next_day_is_not(careers):
+    store, disposals, spells = careers
+    rows = submission(disposals, spells, seed=3)
+    found = choose_index(*tables(rows), store)
+    person = {row["row"]: row for row in rows}
+    # the end of a stay without an index disposal, and an index date
+    ends = [
+        stay[1]
+        for number, reason in lost(found).items()
+        if reason == "no_sentence" and (start := person[number]["intervention_start"])
+        for stay in reference.stays(
+            disposals[person[number]["person_id"]], spells[person[number]["person_id"]]
+        )
+        if stay[0] <= start < stay[1] < store.last_index_date
+    ]
+    days = [*ends[:2], found.treated["index_date"][0].as_py()]
+    assert len(days) > 1
+    for day in days:
+        for last in (day, day - dt.timedelta(1)):
+            shorter = replace(store, last_index_date=last)
+            choice = choose_index(*tables(rows), shorter)
+            analysed, reasons = reference.cohort(rows, disposals, spells, IndexRules(), last)
+
+            assert chosen(choice) == analysed
+            assert lost(choice) == reasons
 
 
 def test_the_careers_reach_every_rule_and_reason(careers):

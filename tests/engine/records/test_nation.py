@@ -133,6 +133,79 @@ def test_the_calibration_holds_for_a_small_nation(nation):
         assert line.gap < (0.5 if line.unit == "per reoffender" else 3.0)
 
 
+def days(column):
+    return column.cast(pa.int32()).fill_null(1 << 19).to_numpy()
+
+
+def test_nothing_is_proven_and_nobody_released_after_a_death_or_deportation(nation):
+    profile, disposals = nation.read("person_profile"), nation.read("disposals")
+    died, deported = profile["died_on"], profile["deported_on"]
+    assert not pc.any(pc.and_(died.is_valid(), deported.is_valid())).as_py()
+    sent = profile.filter(deported.is_valid())
+    assert set(sent["nationality_group"].unique().to_pylist()) <= {"non-UK", None}
+    assert 0.001 < sent.num_rows / profile.num_rows < 0.01
+    assert 0.05 < pc.mean(died.is_valid().cast(pa.int8())).as_py() < 0.2
+    left = np.minimum(days(died), days(deported))
+    of_row = left[disposals["person_id"].to_numpy() - 1]
+    assert (days(disposals["disposal_date"]) <= of_row).all()
+    release = days(disposals["release_date"])
+    assert (release[release < 1 << 19] <= of_row[release < 1 << 19]).all()
+    spells = nation.read("custody_spells")
+    back = days(spells["released_on"])
+    gone = back < 1 << 19
+    assert (back[gone] <= left[spells["person_id"].to_numpy() - 1][gone]).all()
+    # some follow-ups are cut short
+    index = days(disposals["index_date"])
+    assert ((index < of_row) & (of_row < index + 365) & (index < 1 << 19)).sum() > 100
+
+
+def test_spells_of_work_do_not_overlap_nor_lie_in_custody(nation):
+    table = nation.read("supervision_and_benefits")
+    person = table["person_id"].to_numpy()
+    start, end = days(table["period_start"]), days(table["period_end"])
+    same = person[1:] == person[:-1]
+    assert (start[1:][same] > end[:-1][same]).all()
+    assert (start <= end).all()
+    assert table["period_end"].null_count > 1000
+    share = len(np.unique(person)) / PEOPLE
+    assert 0.8 < share < 0.95
+    disposals = nation.read("disposals")
+    inside = disposals.filter(
+        pc.and_(disposals["custody_start"].is_valid(), disposals["release_date"].is_valid())
+    )
+    first = days(inside["custody_start"])
+    last = days(inside["release_date"])
+    place = np.searchsorted(person, inside["person_id"].to_numpy())
+    for step in range(14):
+        here = np.minimum(place + step, len(person) - 1)
+        own = person[here] == inside["person_id"].to_numpy()
+        # who comes out may begin work on that day
+        assert not (own & (start[here] < last) & (end[here] >= first) & (last > first)).any()
+
+
+def test_work_and_scores_tell_who_reoffends(nation):
+    table = nation.read("supervision_and_benefits")
+    work = pc.equal(table["kind"].cast(pa.utf8()), "employment").to_numpy(zero_copy_only=False)
+    known = np.zeros(PEOPLE + 1, dtype=bool)
+    known[table["person_id"].to_numpy()] = True
+    worked = np.zeros(PEOPLE + 1)
+    length = np.minimum(days(table["period_end"]), 21_000) - days(table["period_start"])
+    np.add.at(worked, table["person_id"].to_numpy()[work], length[work])
+    events = np.bincount(nation.read("disposals")["person_id"].to_numpy(), minlength=PEOPLE + 1)
+    correlation = np.corrcoef(worked[known], np.log1p(events[known]))[0, 1]
+    assert -0.4 < correlation < -0.03
+    assessed = nation.read("oasys_assessments")
+    complete = assessed.filter(assessed["score_ogp"].is_valid())
+    assert complete.num_rows > 0.9 * assessed.num_rows
+    assert set(assessed["score_version"].unique().to_pylist()) == {"synthetic", None}
+    later = np.log1p(events[complete["person_id"].to_numpy()])
+    for name in ("score_ogrs", "score_ogp", "score_ovp", "score_rsr"):
+        score = complete[name].to_numpy()
+        assert score.min() >= 0
+        assert score.max() <= 100
+        assert np.corrcoef(score, later)[0, 1] > 0.2
+
+
 def counted_reoffences(offences, index):
     """The rule in plain Python, from the rows of one person."""
     end, proof = plus_months(index, 12), plus_months(index, 18)

@@ -66,6 +66,8 @@ TEXTS = ("text", "words")
         ("trimmed", 0.07, "0.07"),
         ("trimmed", -0.001, "0"),
         ("trimmed_size", -0.58, "0.58"),
+        ("trimmed_least", 0, "less than 0.01"),
+        ("trimmed_least", -0.07, "0.07"),
         ("year", 2016, "2016"),
         ("withheld", ["D2", "np"], "[suppressed: D2, np]"),
         ("withheld", [], ABSENT),

@@ -103,6 +103,7 @@ def make_tables(people, seed, hard):
             rng, owner, custodial, date, release, inside, person_id, disposal_id
         ),
         "oasys_assessments": _assessments(rng, owner, index, person_id),
+        "supervision_and_benefits": _support(rng, owner, date, person_id),
         "person_aliases": _aliases(rng, person_id),
     }
     return {name: _sorted(name, table) for name, table in tables.items()}
@@ -299,6 +300,28 @@ def _assessments(rng, owner, index, person_id):
                 name: pa.array(rng.integers(0, 3, n), pa.int8(), mask=rng.random(n) < 0.05)
                 for name in codes.NEEDS
             },
+            "score_ogp": pa.array(rng.random(n).astype(np.float32), mask=rng.random(n) < 0.2),
+        },
+    )
+
+
+def _support(rng, owner, date, person_id):
+    """Periods that begin and end on and beside the ends of the windows before a disposal."""
+    rows = np.repeat(np.arange(len(owner)), rng.integers(0, 4, len(owner)))
+    n = len(rows)
+    gaps = np.array([-1, 0, 1, 2, 27, 28, 29, 30, 31, 32, 364, 365, 366, 367, 500])
+    start = date[rows] - gaps[rng.integers(0, len(gaps), n)]
+    length = np.array([0, 1, 2, 28, 31, 200, 365, 400])[rng.integers(0, 8, n)]
+    kind = rng.choice(4, n, p=[0.4, 0.4, 0.1, 0.1])
+    benefit = np.array(["JSA", "IB", "ESA", "IS", "UC", "HB"])[rng.integers(0, 6, n)]
+    return _table(
+        "supervision_and_benefits",
+        {
+            "person_id": person_id[owner[rows]],
+            "period_start": _dates(start),
+            "period_end": _dates(start + length, rng.random(n) < 0.1),
+            "kind": np.array(codes.SUPPORT_KINDS)[kind],
+            "code": np.where(kind == 1, benefit, "X"),
         },
     )
 

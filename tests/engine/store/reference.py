@@ -165,6 +165,43 @@ def excluded(disposal, person, offences, spells):
     return next((reason for reason, holds in reasons.items() if holds), None)
 
 
+def support(disposal, spells):
+    """Work, benefits and other support in the month and the year up to the day before."""
+    day = disposal["disposal_date"]
+    families = {
+        "jsa": {"JSA"},
+        "ib_esa": {"IB", "ESA"},
+        "income_support": {"IS"},
+        "universal_credit": {"UC"},
+    }
+    kinds = {"employed": "employment", "benefits": "benefits"}
+    kinds |= {name: name for name in ("accommodation", "programmes")}
+    chosen = {name: [s for s in spells if s["kind"] == kind] for name, kind in kinds.items()} | {
+        name: [s for s in spells if s["kind"] == "benefits" and s["code"] in codes]
+        for name, codes in families.items()
+    }
+    result = {}
+    for window, months in (("month_before", 1), ("year_before", 12)):
+        begin = months_later(day, -months)
+        asked = [begin + dt.timedelta(days=n) for n in range((day - begin).days)]
+        for name, own in chosen.items():
+            covered = [
+                one
+                for one in asked
+                if any(
+                    s["period_start"] <= one and (s["period_end"] is None or one <= s["period_end"])
+                    for s in own
+                )
+            ]
+            result[f"{name}_{window}"] = bool(covered)
+            if name in {"employed", "benefits"} and months == 12:
+                result[f"days_{name}_{window}"] = len(covered)
+    result["never_linked"] = not any(
+        s["period_start"] < day and s["kind"] in {"employment", "benefits"} for s in spells
+    )
+    return result
+
+
 def nearest_assessment(disposal, assessments):
     """The latest complete assessment on the index date or up to 365 days before."""
     index = disposal["index_date"]

@@ -1,13 +1,13 @@
 """The store equals a row-by-row reference on thousands of careers full of hard days."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import pytest
 
 from engine.store.prepare import prepare
-from engine.store.reading import open_store, read_years
+from engine.store.reading import open_store, read_whole, read_years
 from tests.engine.store import reference
-from tests.engine.store.nation import make_extract
+from tests.engine.store.nation import make_extract, make_tables, write_extract
 
 
 @pytest.fixture(scope="module", params=[(2500, 1, 0.4), (800, 2, 0.9)], ids=["usual", "hard"])
@@ -26,13 +26,19 @@ def nation(request, tmp_path_factory):
             spell["released_on"] = None
     by_person = {
         name: group(rows[name])
-        for name in ("disposals", "offences", "custody_spells", "oasys_assessments")
+        for name in (
+            "disposals",
+            "offences",
+            "custody_spells",
+            "oasys_assessments",
+            "supervision_and_benefits",
+        )
     }
     people = {
         row["person_id"]: row | {"date_of_birth": born["date_of_birth"]}
         for row, born in zip(rows["person_profile"], rows["persons"], strict=True)
     }
-    return rows, by_person, people, index, outcomes
+    return rows, by_person, people, index, outcomes, store
 
 
 def group(rows):
@@ -47,14 +53,14 @@ def disposal_of(rows):
 
 
 def test_every_disposal_is_in_the_store_once(nation):
-    rows, _, _, index, outcomes = nation
+    rows, _, _, index, outcomes, _ = nation
     assert len(index) == len(rows["disposals"])
     assert [row["disposal_id"] for row in index] == [row["disposal_id"] for row in outcomes]
     assert {row["disposal_id"] for row in index} == set(disposal_of(rows))
 
 
 def test_the_careers_have_the_hard_days(nation):
-    rows, by_person, _, _, _ = nation
+    rows, by_person, _, _, _, _ = nation
     seen = set()
     for disposal in rows["disposals"]:
         index = disposal["index_date"]
@@ -87,7 +93,7 @@ def test_the_careers_have_the_hard_days(nation):
 
 
 def test_outcomes(nation):
-    rows, by_person, _, _, outcomes = nation
+    rows, by_person, _, _, outcomes, _ = nation
     disposals = disposal_of(rows)
     for found in outcomes:
         disposal = disposals[found["disposal_id"]]
@@ -103,7 +109,7 @@ def test_outcomes(nation):
 
 
 def test_deaths_and_deportations_are_marked(nation):
-    rows, _, people, _, outcomes = nation
+    rows, _, people, _, outcomes, _ = nation
     disposals = disposal_of(rows)
     marked = 0
     for found in outcomes:
@@ -121,7 +127,7 @@ def test_deaths_and_deportations_are_marked(nation):
 
 
 def test_histories(nation):
-    rows, by_person, people, index, _ = nation
+    rows, by_person, people, index, _, _ = nation
     disposals = disposal_of(rows)
     for found in index:
         disposal = disposals[found["disposal_id"]]
@@ -138,7 +144,7 @@ def test_histories(nation):
 
 
 def test_exclusions(nation):
-    rows, by_person, people, index, _ = nation
+    rows, by_person, people, index, _, _ = nation
     disposals = disposal_of(rows)
     seen = set()
     for found in index:
@@ -156,7 +162,7 @@ def test_exclusions(nation):
 
 
 def test_assessments(nation):
-    rows, by_person, _, index, _ = nation
+    rows, by_person, _, index, _, _ = nation
     disposals = disposal_of(rows)
     linked = 0
     for found in index:
@@ -173,4 +179,44 @@ def test_assessments(nation):
             assert found["oasys_days_before"] == gap
             assert found["need_drugs"] == expected["need_drugs"]
             assert found["need_ete"] == expected["need_ete"]
+            assert found["oasys_score_ogp"] == expected["score_ogp"]
     assert linked
+
+
+def test_work_and_benefits(nation):
+    rows, by_person, _, index, _, _ = nation
+    disposals = disposal_of(rows)
+    seen = set()
+    for found in index:
+        disposal = disposals[found["disposal_id"]]
+        expected = reference.support(
+            disposal, by_person["supervision_and_benefits"][disposal["person_id"]]
+        )
+        assert {name: found[name] for name in expected} == expected
+        seen |= {(name, value) for name, value in expected.items() if isinstance(value, bool)}
+    # every flag is met in both states
+    assert len(seen) == 2 * sum(isinstance(value, bool) for value in expected.values())
+
+
+def test_without_records_of_work_nothing_is_known_of_it(tmp_path):
+    tables = make_tables(60, 4, 0.3)
+    del tables["supervision_and_benefits"]
+    write_extract(tmp_path / "extract", tables)
+    prepare(tmp_path / "extract", tmp_path / "store")
+    index = read_years(open_store(tmp_path / "store"), "index")
+    for name in ("never_linked", "employed_month_before", "days_benefits_year_before"):
+        assert index[name].null_count == index.num_rows > 0
+
+
+def test_periods_stay_in_the_store(nation):
+    rows, _, _, _, _, store = nation
+    kept = read_whole(store, "support").to_pylist()
+    assert len(kept) == len(rows["supervision_and_benefits"])
+
+    def counted(table):
+        return Counter(
+            tuple(row[name] for name in ("person_id", "period_start", "period_end", "kind", "code"))
+            for row in table
+        )
+
+    assert counted(kept) == counted(rows["supervision_and_benefits"])

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import tracemalloc
 
 import numpy as np
 import pyarrow as pa
@@ -11,9 +12,10 @@ import pytest
 
 from engine.errors import AccessError, BusyError, CannotCreateError, InputError
 from engine.records.checking import check_extract
-from engine.store.folder import locked
+from engine.store.folder import locked, read_manifest
 from engine.store.prepare import prepare
 from engine.store.reading import open_store, read_years
+from tests.certify.row_group import large_row_group
 from tests.engine.store.nation import make_tables, write_extract
 
 
@@ -66,7 +68,8 @@ def test_a_good_extract_is_clean(extract):
 @pytest.mark.parametrize(
     "content",
     ["", "{}", "not json", '{"justicelab_schema": 2, "extract_date": "2024-03-31"}', "[" * 5000,
-     '{"justicelab_schema": 1, "extract_date": "31/03/2024"}'],
+     '{"justicelab_schema": 1, "extract_date": "31/03/2024"}',
+     '{"justicelab_schema": 1, "extract_date": "2024-03-31"}' + " " * (1 << 20)],
 )  # fmt: skip
 def test_extract_file_that_cannot_be_used(extract, content):
     (extract / "extract.json").write_text(content)
@@ -213,6 +216,39 @@ def test_one_large_row_group_and_rows_out_of_order(extract, tables, tmp_path):
     for kind in ("index", "outcomes"):
         one, two = (read_years(open_store(tmp_path / name), kind) for name in "ab")
         assert one.equals(two)
+
+
+def test_a_row_group_with_long_texts_gives_the_same_store(extract, tables, tmp_path):
+    prepare(extract, tmp_path / "a", people_in_a_partition=150)
+    found = large_row_group(extract, 6 << 20)
+    assert found >= 6 << 20
+    assert ("offences", "cjs_code", tables["offences"].num_rows) in problems(extract, "blanked")
+    prepare(extract, tmp_path / "b", people_in_a_partition=150, memory_bytes=256 << 20)
+    for kind in ("index", "outcomes"):
+        one, two = (read_years(open_store(tmp_path / name), kind) for name in "ab")
+        assert one.equals(two)
+
+
+def test_row_groups_far_too_large_are_noted(extract, monkeypatch):
+    assert not any("row groups" in one.rule for one in check_extract(extract).problems)
+    monkeypatch.setattr("engine.records.extract.LARGEST_CHUNK", 2_000)
+    noted = [one for one in check_extract(extract).problems if "row groups" in one.rule]
+    assert {one.action for one in noted} == {"noted"}
+    assert "offences" in {one.table for one in noted}
+
+
+def test_a_manifest_takes_no_more_memory_than_it_has_bytes(extract, tmp_path):
+    prepare(extract, tmp_path / "store")
+    tracemalloc.start()
+    try:
+        assert read_manifest(tmp_path / "store") is not None
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 * (tmp_path / "store" / "manifest.json").stat().st_size < 4 << 20
+    with (tmp_path / "store" / "manifest.json").open("ab") as file:
+        file.truncate(65 << 20)
+    assert read_manifest(tmp_path / "store") is None
 
 
 def test_no_value_of_a_person_is_named(extract, tables):

@@ -30,9 +30,9 @@ def words_of(text):
 
 
 def first_screen(text):
-    """Words from the top of a page to the list of its parts, without the numbers' tables."""
+    """Words from the top of a page to its lines to quote, without the numbers' tables."""
     page = re.sub(
-        r"<details>.*?</details>", " ", text[: text.index('<nav class="contents"')], flags=re.DOTALL
+        r"<details>.*?</details>", " ", text[: text.index('<h2 id="who">')], flags=re.DOTALL
     )
     return re.sub(r"<(style|title|svg)\b.*?</\1>", " ", page, flags=re.DOTALL)
 

@@ -238,3 +238,17 @@ def test_a_test_that_finds_nothing_beside_a_clear_verdict_is_a_warning():
     assert "A second test" in words
     assert "even a slight unseen difference" in words
     assert "There is nothing to explain." not in words
+
+
+def test_parts_that_were_chosen_late_are_marked():
+    results = study(1, "fewer")
+    for one in results["analyses"]:
+        one["declared"] = True
+    early = words_of(study_page(results))
+    results["analyses"][-1]["declared"] = False
+    late = words_of(study_page(results))
+
+    assert "Every part was named in the plan" in early
+    assert "chosen later" not in early
+    assert "chosen later" in late
+    assert "Every part was named in the plan" not in late
