@@ -20,7 +20,7 @@ from tests.engine.cohort import reference
 from tests.engine.cohort.support import links_of
 
 RULES = IndexRules(sexual_offences=True)
-KIND = "community order"
+KIND = "release from custody"
 
 
 @pytest.fixture(scope="module")
