@@ -30,6 +30,12 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.stash[FIGURES] = []
+    # Before anything is measured, not after.
+    if config.getoption("--add"):
+        try:
+            _added(as_record([], config.getoption("--size"), {}, ""), config)
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from None
 
 
 @pytest.fixture(scope="session")
@@ -75,15 +81,21 @@ def _peers() -> dict[str, str]:
         return {"MatchIt": f"not installed ({missing})"}
 
 
+def _added(record, config):
+    """Join a record to the one that is in its place, if there is one."""
+    there = (config.getoption("--record") or Path()) / f"{config.getoption('--size')}.json"
+    return joined(json.loads(there.read_text("utf-8")), record) if there.exists() else record
+
+
 def pytest_terminal_summary(terminalreporter, config):
     figures = config.stash[FIGURES]
     if not figures:
         return
     size = config.getoption("--size")
     record = as_record(figures, size, _peers(), time.strftime("%Y-%m-%d", time.gmtime()))
+    if config.getoption("--add"):
+        record = _added(record, config)
     folder = config.getoption("--record")
-    if config.getoption("--add") and folder is not None and (folder / f"{size}.json").exists():
-        record = joined(json.loads((folder / f"{size}.json").read_text("utf-8")), record)
     table = as_table(record)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)

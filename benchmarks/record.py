@@ -136,7 +136,11 @@ def joined(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     ValueError
         They are of different sizes, machines or versions, so they do not belong in one table.
     """
-    if (old["size"], old["machine"]) != (new["size"], new["machine"]):
+    before, after = old["machine"], new["machine"]
+    shared = before["versions"].keys() & after["versions"].keys()
+    same = all(before["versions"][name] == after["versions"][name] for name in shared)
+    others = (before | {"versions": None}, old["size"]) == (after | {"versions": None}, new["size"])
+    if not (same and others):
         raise ValueError("the record that is there is of another machine, size or version")
 
     def case(figure: dict[str, Any]) -> tuple[Any, ...]:
