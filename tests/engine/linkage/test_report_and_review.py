@@ -132,8 +132,12 @@ def test_decisions_come_back_and_hold(reviewed, nation, tmp_path):
         ("A. Clerk", dt.date(2025, 12, 31), "same address")
     }
     again = link_people(
-        without_numbers(people), nation.store, decisions=decisions, work=nation.folder / "work-back"
+        without_numbers(people),
+        nation.store,
+        decisions=lambda band: decisions if band.equals(linkage.band) else None,
+        work=nation.folder / "work-back",
     )
+    assert again.decisions == tuple(decisions)
     before, after = shares(linkage.links, who), shares(again.links, who)
     assert after[1] > before[1]
     assert after[0] >= before[0]
