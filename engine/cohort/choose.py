@@ -103,6 +103,7 @@ class _Found:
 SAMPLE = 1_000
 """People on whom it is counted how common an index disposal is."""
 _ROWS_AT_ONCE = 500
+_DATES = ("intervention_start", "intervention_end", "index_date", "conviction_date")
 _REASONS = (NO_SENTENCE, OUTSIDE_RULE, OUTSIDE_DATA, REOFFENDED, SEXUAL, AGE, REPEAT)
 _KEPT = -1
 
@@ -182,6 +183,7 @@ def index_evidence(
     even distances in the order of their numbers, with half a person added to both sides.
     """
     rules = rules or IndexRules()
+    people = people.select(["row", *_DATES])
     has = _has_index(people, persons, store, rules)
     row, first, back = np.unique(to_numpy(people["row"]), return_index=True, return_inverse=True)
     everybody = distinct(to_numpy(read_years(store, INDEX, ["person_id"])["person_id"]))
@@ -221,10 +223,7 @@ def _rows_of(chosen: pa.Table, persons: NDArray[np.int64]) -> _Rows:
     return _Rows(
         to_numpy(chosen["row"]),
         persons,
-        *(
-            days_of(chosen[name])
-            for name in ("intervention_start", "intervention_end", "index_date", "conviction_date")
-        ),
+        *(days_of(chosen[name]) for name in _DATES),
     )
 
 
