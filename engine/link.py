@@ -22,12 +22,12 @@ from numpy.typing import NDArray
 
 from engine.buffers import to_numpy
 from engine.cohort.attrition import Attrition, attrition, sender_rows, steps, steps_by_group
-from engine.cohort.choose import Choice, choose_index
+from engine.cohort.choose import Choice, choose_index, index_evidence
 from engine.cohort.reasons import UNRESOLVED
 from engine.cohort.rules import IndexRules, h_cannot_be_seen
 from engine.errors import InputError
 from engine.linkage.link import Linkage, link_people
-from engine.linkage.review import Decision, decisions_csv, read_review, write_review
+from engine.linkage.review import decisions_csv, read_review, write_review
 from engine.release.files import stage_bytes, stage_csv, stage_json, stage_parquet
 from engine.release.folder import FORMAT, MANIFEST, check_folder, work_folder
 from engine.release.manifest import InputFacts, RunFacts
@@ -71,8 +71,6 @@ class LinkedCohort:
     ----------
     check : Check
     found : Linkage
-    decisions : tuple of Decision
-        Those of a reviewer that were taken over.
     choice : Choice
     account : Attrition
     rules : IndexRules
@@ -80,7 +78,6 @@ class LinkedCohort:
 
     check: Check
     found: Linkage
-    decisions: tuple[Decision, ...]
     choice: Choice
     account: Attrition
     rules: IndexRules
@@ -155,8 +152,8 @@ def link_cohort(
     preset : {"standard", "strict", "broad"}
         How sure a link has to be.
     decisions : Path, optional
-        A filled workbook of the review band. The people are looked for once without it, because
-        decisions count only for what the reviewer saw.
+        A filled workbook of the review band. Its decisions count only for what a run without it
+        shows to a reviewer.
     threads : int, optional
         The result does not depend on it.
     memory_bytes : int
@@ -170,26 +167,22 @@ def link_cohort(
     LinkedCohort
     """
     rules = rules or IndexRules()
-    look = partial(
-        linker,
+    found = linker(
         check.table,
         store,
         preset=preset,
+        decisions=None if decisions is None else partial(read_review, decisions),
+        evidence=partial(index_evidence, store=store, rules=rules),
         threads=threads,
         memory_bytes=memory_bytes,
         work=work,
         progress=progress,
     )
-    found = look()
-    decided: tuple[Decision, ...] = ()
-    if decisions is not None:
-        decided = tuple(read_review(decisions, found.band))
-        found = look(decisions=decided)
     if progress is not None:
         progress("sentences", 0.0)
     choice = choose_index(check.table, found.links, store, rules)
     account = attrition(check, found.links, choice.losses)
-    return LinkedCohort(check, found, decided, choice, account, rules)
+    return LinkedCohort(check, found, choice, account, rules)
 
 
 def link(
@@ -329,8 +322,8 @@ def _stage(held: HeldFolder, cohort: LinkedCohort, work: Path) -> None:
         write_review(cohort.found.band, work / "review.xlsx")
         review = (work / "review.xlsx").read_bytes()
         held.staged.append(stage_bytes(folder, "review.xlsx", review))
-    if cohort.decisions:
-        text = decisions_csv(cohort.decisions)
+    if cohort.found.decisions:
+        text = decisions_csv(cohort.found.decisions)
         held.staged.append(stage_bytes(folder, "decisions.csv", text.encode()))
     held.staged.extend(
         (

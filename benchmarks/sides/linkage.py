@@ -8,6 +8,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,7 @@ def ours(
     folder: str, submission: str, numbers: str, preset: str = "standard", rows: int | None = None
 ) -> Run:
     """Link as the product does."""
+    from engine.cohort.choose import index_evidence
     from engine.linkage.link import link_people
     from engine.store.reading import open_store
 
@@ -71,7 +73,13 @@ def ours(
 
     def run(watch: Stopwatch) -> Answer:
         with tempfile.TemporaryDirectory(prefix="justicelab-benchmark-") as work, watch("link"):
-            linkage = link_people(people, store, preset=preset, work=Path(work))
+            linkage = link_people(
+                people,
+                store,
+                preset=preset,
+                evidence=partial(index_evidence, store=store),
+                work=Path(work),
+            )
         return _answer(
             linkage.links["person_id"].to_pylist(),
             who,

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.buffers import to_numpy
-from engine.cohort.custody import first_stay_ending_after
+from engine.cohort.custody import distinct, first_stay_ending_after
 from engine.cohort.disposals import (
     Disposals,
     dates_of,
@@ -44,7 +44,7 @@ from engine.cohort.rules import (
     within_ages,
 )
 from engine.errors import InputError
-from engine.store.reading import Store
+from engine.store.reading import INDEX, Store, read_years
 from engine.store.rules import INDEX_TYPES
 from engine.submission.fields import SUBGROUPS
 from engine.submission.people import EXTRA
@@ -100,6 +100,10 @@ class _Found:
     reason: NDArray[np.int8]
 
 
+SAMPLE = 1_000
+"""People on whom it is counted how common an index disposal is."""
+_ROWS_AT_ONCE = 500
+_DATES = ("intervention_start", "intervention_end", "index_date", "conviction_date")
 _REASONS = (NO_SENTENCE, OUTSIDE_RULE, OUTSIDE_DATA, REOFFENDED, SEXUAL, AGE, REPEAT)
 _KEPT = -1
 
@@ -151,17 +155,75 @@ def choose_index(
     )
 
 
+def index_evidence(
+    people: pa.Table, persons: NDArray[np.int64], store: Store, rules: IndexRules | None = None
+) -> tuple[Flags, NDArray[np.float64]]:
+    """Return whether people have an index disposal for rows of a submission, and how common it is.
+
+    Parameters
+    ----------
+    people : pyarrow.Table
+        Usable rows of a submission, a row once for each person it may be.
+    persons : int64, shape (k,)
+        That person.
+    store : Store
+    rules : IndexRules, optional
+
+    Returns
+    -------
+    has : bool, shape (k,)
+        Whether a disposal would be chosen by the dates of the row, whatever becomes of it then.
+    share : float64, shape (k,)
+        Share of all people of the store with one, above 0 and below 1.
+
+    Notes
+    -----
+    A disposal after the start counts only as the release from the stay in which the intervention
+    started, and no offence is looked at. The share is counted on up to :data:`SAMPLE` people at
+    even distances in the order of their numbers, with half a person added to both sides.
+    """
+    rules = rules or IndexRules()
+    people = people.select(["row", *_DATES])
+    has = _has_index(people, persons, store, rules)
+    row, first, back = np.unique(to_numpy(people["row"]), return_index=True, return_inverse=True)
+    everybody = distinct(to_numpy(read_years(store, INDEX, ["person_id"])["person_id"]))
+    sample = everybody[:: max(len(everybody) // SAMPLE, 1)][:SAMPLE]
+    share = np.empty(len(row))
+    for begin in range(0, len(row), _ROWS_AT_ONCE):
+        some = first[begin : begin + _ROWS_AT_ONCE]
+        found = _has_index(
+            people.take(pa.array(np.repeat(some, len(sample)))),
+            np.tile(sample, len(some)),
+            store,
+            rules,
+        )
+        count = found.reshape(len(some), len(sample)).sum(axis=1)
+        share[begin : begin + len(some)] = (count + 0.5) / (len(sample) + 1.0)
+    return has, share[back]
+
+
+def _has_index(
+    people: pa.Table, persons: NDArray[np.int64], store: Store, rules: IndexRules
+) -> Flags:
+    """Return for each row and its person whether an index disposal would be chosen."""
+    rows = _rows_of(people, persons)
+    wanted = np.unique(persons)
+    disposals = read_disposals(store, rules, wanted)
+    return _choose(rows, disposals, store, rules, wanted).place >= 0
+
+
 def _linked_rows(people: pa.Table, links: pa.Table) -> _Rows:
     """Return the linked rows as arrays."""
     linked = links["person_id"].is_valid()
-    chosen = people.filter(linked)
+    return _rows_of(people.filter(linked), to_numpy(links["person_id"].filter(linked)))
+
+
+def _rows_of(chosen: pa.Table, persons: NDArray[np.int64]) -> _Rows:
+    """Return rows and their people as arrays."""
     return _Rows(
         to_numpy(chosen["row"]),
-        to_numpy(links["person_id"].filter(linked)),
-        *(
-            days_of(chosen[name])
-            for name in ("intervention_start", "intervention_end", "index_date", "conviction_date")
-        ),
+        persons,
+        *(days_of(chosen[name]) for name in _DATES),
     )
 
 

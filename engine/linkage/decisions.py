@@ -1,11 +1,13 @@
 """Who is linked: the cascade of evidence, the margin, one person for one row, and who is not.
 
 A row is linked to its best candidate where the weight reaches the threshold and leads the runner-up
-by the margin. What is in doubt goes to the review band, and what nobody decides is not linked.
+by the margin; a tie of namesakes is broken where one of them alone has an index disposal that fits
+the row. What is in doubt goes to the review band, and what nobody decides is not linked.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,6 +20,7 @@ METHODS = (
     "exact_name",
     "short_name",
     "weight",
+    "index_disposal",
 )
 """How a link was found, the surest first; the cascade takes them in this order."""
 
@@ -27,7 +30,7 @@ REASONS = {
     "same_person_twice": "the person is linked to another row",
     "refused_by_reviewer": "a reviewer said that it is another person",
     "in_review_band": "one candidate, too weak to be linked without review",
-    "close_rival": "two candidates, too close to each other",
+    "close_rival": "two candidates, too close to each other, and no index disposal decides",
     "likely_relative": "same surname and birth date, another forename, as of twins",
     "identifier_conflict": "an identifier points to somebody whom nothing else supports",
     "no_surname_or_identifier": "the forename and birth date agree, and nothing else",
@@ -47,6 +50,8 @@ TWIN_WEIGHT = -5.0
 EXACT_IDENTIFIER = 3
 EXACT_FORENAME = 3
 MOST_ABSENT = 0.5
+WITH_INDEX = 0.8
+"""Share of participants on record who have an index disposal by the dates of their row."""
 
 
 class Thresholds(NamedTuple):
@@ -71,6 +76,11 @@ class Person(NamedTuple):
     sounds: bool
     cro: bool
     crn: bool
+    index_disposal: tuple[bool, float] | None = None
+    """Whether there is one that fits the dates of the row, and the share of all people who have
+    one; None where nobody looked."""
+    told_apart: bool = False
+    """Whether the weight holds what the index disposal says."""
 
     @property
     def identified(self) -> bool:
@@ -263,26 +273,77 @@ def _judge(
             return Decided(review.same, "linked", "reviewed", 1.0, None, None)
         people = [one for one in people if one.person_id not in review.others]
     relatives = any(is_likely_relative(one) and one.weight >= limits.review for one in people)
-    people = [
-        one._replace(weight=min(one.weight, TWIN_WEIGHT)) if is_likely_relative(one) else one
-        for one in people
-    ]
-    people = sorted(people, key=lambda one: (-one.weight, one.person_id))
+    people = _guarded(people)
     if not people:
         reason = "not_found" if has_birth else "no_birth_date"
         return Decided(
             None, "not_linked", None, 0.0, "refused_by_reviewer" if refused else reason, None
         )
+    doubt, method = _doubt(people, limits), method_of(people[0])
+    if doubt == "close_rival":
+        told_apart = _break_tie(people, limits)
+        if told_apart is not None and _doubt(told_apart, limits) is None:
+            people, method, doubt = told_apart, "index_disposal", None
     chances = probabilities([one.weight for one in people], *shares)
     best, chance = people[0], chances[0]
-    doubt = _doubt(people, limits)
     if doubt is None:
-        return Decided(best.person_id, "linked", method_of(best), chance, None, best.weight)
+        return Decided(best.person_id, "linked", method, chance, None, best.weight)
     if doubt == "not_found" and not relatives:
         reason = "refused_by_reviewer" if refused else doubt if has_birth else "no_birth_date"
         return Decided(None, "not_linked", None, chance, reason, best.weight)
     reason = "likely_relative" if doubt == "not_found" else doubt
     return Decided(None, "unresolved", None, chance, reason, best.weight)
+
+
+def _guarded(people: Sequence[Person]) -> list[Person]:
+    """Return the candidates by the twin guard, the heaviest first."""
+    weighed = [
+        one._replace(weight=min(one.weight, TWIN_WEIGHT)) if is_likely_relative(one) else one
+        for one in people
+    ]
+    return sorted(weighed, key=lambda one: (-one.weight, one.person_id))
+
+
+def in_tie(people: Sequence[Person], limits: Thresholds) -> list[Person]:
+    """Return the best candidate and those it leads by less than the margin; none without a tie.
+
+    Nor is there one between candidates that are too weak for a review.
+    """
+    people = _guarded(people)
+    if not people or people[0].weight < limits.review:
+        return []
+    close = [one for one in people if people[0].weight - one.weight < limits.margin]
+    return close if len(close) > 1 else []
+
+
+def _break_tie(people: Sequence[Person], limits: Thresholds) -> list[Person] | None:
+    """Return the candidates with what an index disposal says of those in a tie, None for nothing.
+
+    Notes
+    -----
+    It speaks only where exactly one of them has one, and then with ``log2(m / u)`` for that one and
+    ``log2((1 - m) / (1 - u))`` for the others; m is :data:`WITH_INDEX`, u the share of all people.
+    It tells candidates apart and makes none strong: without it the names have to say, at the
+    threshold of a link, that the person is one of those in the tie, ``log2(sum 2**w)``.
+    """
+    tied = in_tie(people, limits)
+    known = {one.person_id: one.index_disposal for one in tied if one.index_disposal is not None}
+    having = sum(has for has, _ in known.values())
+    together = math.log2(math.fsum(2.0**one.weight for one in tied)) if tied else -math.inf
+    if len(known) < len(tied) or having != 1 or together < limits.link:
+        return None
+
+    def bits(has: bool, share: float) -> float:
+        return math.log2(WITH_INDEX / share if has else (1.0 - WITH_INDEX) / (1.0 - share))
+
+    return _guarded(
+        [
+            one._replace(weight=one.weight + bits(*known[one.person_id]), told_apart=True)
+            if one.person_id in known
+            else one
+            for one in people
+        ]
+    )
 
 
 def _doubt(people: Sequence[Person], limits: Thresholds) -> str | None:
@@ -306,6 +367,7 @@ def _doubt(people: Sequence[Person], limits: Thresholds) -> str | None:
         return "no_surname_or_identifier"
     if best.weight < limits.link:
         return "in_review_band"
-    if best.names_alike < EXACT_FORENAME and any(is_near_relative(one) for one in people[1:]):
+    near = any(is_near_relative(one) and not one.told_apart for one in people[1:])
+    if best.names_alike < EXACT_FORENAME and near:
         return "close_rival"
     return None

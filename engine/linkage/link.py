@@ -35,6 +35,7 @@ from engine.linkage.report import LinkageReport, make_report
 from engine.linkage.review import Decision
 from engine.linkage.scoring import score_pairs
 from engine.linkage.submitted import has_identifier, submitted_identities
+from engine.linkage.ties import IndexEvidence, with_evidence
 from engine.records.database import Database, private_database
 from engine.store.folder import plain_errors
 from engine.store.reading import Store
@@ -60,11 +61,14 @@ class Linkage:
     band : pyarrow.Table
         The candidates in doubt, see :func:`engine.linkage.band.review_band`.
     report : LinkageReport
+    decisions : tuple of Decision
+        Those of a reviewer, taken before everything else.
     """
 
     links: pa.Table
     band: pa.Table
     report: LinkageReport
+    decisions: tuple[Decision, ...] = ()
 
 
 def link_people(
@@ -72,7 +76,8 @@ def link_people(
     store: Store,
     *,
     preset: str = "standard",
-    decisions: Sequence[Decision] | None = None,
+    decisions: Callable[[pa.Table], Sequence[Decision]] | None = None,
+    evidence: IndexEvidence | None = None,
     threads: int | None = None,
     memory_bytes: int = _MEMORY,
     work: Path,
@@ -87,8 +92,12 @@ def link_people(
     store : Store
     preset : str
         ``standard``, ``strict`` or ``broad``: the thresholds of a link.
-    decisions : sequence of Decision, optional
-        Of a reviewer, see :func:`engine.linkage.review.read_review`.
+    decisions : callable, optional
+        Takes the review band of a linkage without decisions and returns those of a reviewer, see
+        :func:`engine.linkage.review.read_review`.
+    evidence : callable, optional
+        Says which of the candidates in a tie can have an index disposal, see
+        :data:`engine.linkage.ties.IndexEvidence`; without it ties stay unresolved.
     threads : int, optional
         At least 1; all processors by default. The links do not depend on it.
     memory_bytes : int
@@ -144,20 +153,30 @@ def link_people(
         with opened() as database:
             candidates |= people_by_row(_weighed(database, some, model), model)
     tell("decisions", 0.0)
+    if evidence is not None:
+        candidates = with_evidence(candidates, limits, people, evidence)
     present = model["prior"] * model["persons"]
-    found = decide(
-        candidates,
-        _order(people),
-        people["date_of_birth"].is_valid().to_pylist(),
-        limits,
-        present,
-        absent_chances(has_identifier(people), present),
-        reviewed_rows(decisions or (), rows),
-    )
-    with opened() as database:
-        band = review_band(database, submitted, rows, candidates, found, limits.review)
+
+    def decided(reviewed: Sequence[Decision]) -> tuple[list[Decided], pa.Table]:
+        found = decide(
+            candidates,
+            _order(people),
+            people["date_of_birth"].is_valid().to_pylist(),
+            limits,
+            present,
+            absent_chances(has_identifier(people), present),
+            reviewed_rows(reviewed, rows),
+        )
+        with opened() as database:
+            return found, review_band(database, submitted, rows, candidates, found, limits.review)
+
+    found, band = decided(())
+    taken: tuple[Decision, ...] = ()
+    if decisions is not None:
+        taken = tuple(decisions(band))
+        found, band = decided(taken)
     tell("decisions", 1.0)
-    return Linkage(_links(people, found), band, make_report(people, found))
+    return Linkage(_links(people, found), band, make_report(people, found), taken)
 
 
 def _weighed(database: Database, submitted: pa.Table, model: dict[str, Any]) -> pa.Table:

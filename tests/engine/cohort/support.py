@@ -28,7 +28,7 @@ def links_of(people, persons):
 def linkage_of(people, persons):
     """Return what a linkage returns, with nobody in doubt."""
     band = pa.table({name: pa.array([], pa.int64()) for name in ("row", "person_id")})
-    return SimpleNamespace(links=links_of(people, persons), report={}, band=band)
+    return SimpleNamespace(links=links_of(people, persons), report={}, band=band, decisions=())
 
 
 def truth_linker(truth):

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from engine.cohort.choose import choose_index
+from engine.cohort import choose
+from engine.cohort.choose import choose_index, index_evidence
 from engine.cohort.pool import POOL_LOSSES, comparison_pool
 from engine.cohort.rules import IndexRules
 from engine.errors import InputError
@@ -184,6 +185,47 @@ def test_choice_and_pool_equal_the_reference(careers, settings):
     )
     assert sum(pool.losses.values()) + pool.table.num_rows == sum(map(len, disposals.values()))
     assert tuple(pool.losses) == POOL_LOSSES
+
+
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_who_can_have_an_index_disposal_equals_the_reference(careers, settings, monkeypatch):
+    store, disposals, spells = careers
+    rules = SETTINGS[settings]
+    rows = submission(disposals, spells, seed=8)[:60]
+    # with their own person, with others, and with somebody who is not in the store
+    rng = np.random.default_rng(4)
+    everybody = sorted(disposals)
+    asked = [(n, row["person_id"]) for n, row in enumerate(rows)]
+    asked += [(n, int(other)) for n in range(60) for other in rng.choice(everybody, 20)]
+    asked.append((0, 10**12))
+    people, _ = tables(rows)
+
+    def has(row, person):
+        own = disposals.get(person, [])
+        chosen = reference.choose(row, own, spells.get(person, []), rules, store.last_index_date)
+        return chosen[0] is not None
+
+    def evidence(pairs):
+        return index_evidence(
+            people.take(pa.array([n for n, _ in pairs])),
+            np.array([person for _, person in pairs], dtype=np.int64),
+            store,
+            rules,
+        )
+
+    found, share = evidence(asked)
+    assert found.tolist() == [has(rows[n], person) for n, person in asked]
+    assert 0 < found.sum() < len(found)
+    # the store has fewer than twice as many people as the sample, so everybody is asked
+    monkeypatch.setattr("engine.cohort.choose._ROWS_AT_ONCE", 7)
+    sample = everybody[: choose.SAMPLE] if len(everybody) < 2 * choose.SAMPLE else everybody[::2]
+    for n in (0, 7, 59):
+        count = sum(has(rows[n], person) for person in sample)
+        assert share[n] == pytest.approx((count + 0.5) / (len(sample) + 1))
+    # a row's share depends on no other row and on no order
+    back, shares = evidence(asked[::-1])
+    assert back[::-1].tolist() == found.tolist()
+    assert shares[::-1].tolist() == share.tolist()
 
 
 def test_starts_on_hard_days_of_the_pool_equal_the_reference(careers):

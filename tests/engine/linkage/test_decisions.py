@@ -15,6 +15,7 @@ from engine.linkage.decisions import (
     Thresholds,
     absent_chances,
     decide,
+    in_tie,
     method_of,
     probabilities,
 )
@@ -112,6 +113,77 @@ def test_no_link_without_surname_or_identifier():
     assert only(person(1, 12.0, name="forename only", noms=3)).status == "linked"
 
 
+def tied(person_id, weight, has, share=0.04, **changes):
+    return person(person_id, weight, index_disposal=(has, share), **changes)
+
+
+def test_an_index_disposal_breaks_a_tie():
+    found = only(tied(1, 10.0, False), tied(2, 10.0, True))
+    assert (found.person_id, found.method) == (2, "index_disposal")
+    # by hand: log2(0.8 / 0.04) = 4.32 bits for one, log2(0.2 / 0.96) = -2.26 bits for the other
+    assert found.weight == pytest.approx(10 + math.log2(20))
+    assert found.probability == pytest.approx(1 / (1 + 2 ** -(4.3219 + 2.2630)), abs=1e-3)
+    # the lead of the other is taken into account
+    assert only(tied(1, 12.9, False), tied(2, 10.0, True)).person_id == 2
+    # of three, too
+    assert only(tied(1, 10.0, False), tied(2, 10.0, True), tied(3, 9.0, False)).person_id == 2
+
+
+@pytest.mark.parametrize(
+    "people",
+    [
+        (tied(1, 10.0, False), tied(2, 10.0, False)),
+        (tied(1, 10.0, True), tied(2, 10.0, True)),
+        (person(1, 10.0), tied(2, 10.0, True)),
+        (tied(1, 10.0, True), tied(2, 10.0, True), tied(3, 10.0, False)),
+        # half of all people have one, so it says little: 0.68 + 1.32 bits
+        (tied(1, 10.0, True, 0.5), tied(2, 10.0, False, 0.5)),
+        (tied(1, 12.9, False, 0.2), tied(2, 10.0, True, 0.2)),
+    ],
+)
+def test_a_tie_stays_one(people):
+    found = only(*people)
+    assert (found.status, found.reason, found.method) == ("unresolved", "close_rival", None)
+    assert found.weight == max(one.weight for one in people)
+
+
+def test_an_index_disposal_makes_nobody_strong():
+    # the names say with 3.0 bits that it is one of the two, and with less that it is the one
+    assert only(tied(1, 2.0, True), tied(2, 2.0, False)).method == "index_disposal"
+    assert only(tied(1, 1.9, True), tied(2, 1.9, False)).reason == "close_rival"
+    # nothing is asked where there is no tie
+    assert only(tied(1, 2.9, True)).reason == "in_review_band"
+    assert only(tied(1, 10.0, False), tied(2, 7.0, True)).person_id == 1
+    assert in_tie([tied(1, -4.0, True), tied(2, -4.0, False)], STANDARD) == []
+    # no link without surname or number, and no twin
+    weak = {"name": "forename only"}
+    assert only(tied(1, 9.0, True, **weak), tied(2, 9.0, False, **weak)).status == "unresolved"
+    twin = tied(2, 9.0, True, name="surname only", names_alike=0)
+    assert only(tied(1, -2.5, False), twin).status == "unresolved"
+
+
+def test_an_index_disposal_tells_relatives_in_a_tie_apart():
+    typed = {"name": "both Jaro-Winkler at least 0.92", "names_alike": 1}
+    assert only(tied(1, 9.0, True, **typed), tied(2, 9.0, False, **typed)).person_id == 1
+    # one further behind was not asked
+    far = person(3, -1.0, **typed)
+    found = only(tied(1, 9.0, True, **typed), tied(2, 9.0, False, **typed), far)
+    assert found.reason == "close_rival"
+
+
+def test_who_is_found_by_a_tie_gives_way_to_every_other_row():
+    found = decided([tied(1, 30.0, True), tied(2, 30.0, False)], [person(1, 4.0, birth="one edit")])
+    assert [one.person_id for one in found] == [None, 1]
+    assert found[0].reason == "same_person_twice"
+
+
+def test_a_refused_candidate_is_in_no_tie():
+    people = [tied(1, 10.0, False), tied(2, 10.0, True), tied(3, 10.0, True)]
+    assert only(*people).reason == "close_rival"
+    found = only(*people, reviewed={0: Reviewed(None, frozenset({3}))})
+    assert (found.person_id, found.method) == (2, "index_disposal")
+
+
 def test_twins_are_not_linked():
     twin = person(1, 8.0, name="surname only", names_alike=0)
     found = only(twin)
@@ -201,6 +273,7 @@ def test_absent_people_are_expected_among_rows_without_numbers():
     assert absent_chances([], 0.9) == []
 
 
+disposals = st.none() | st.tuples(st.booleans(), st.sampled_from([0.02, 0.1, 0.3]))
 candidate = st.builds(
     person,
     person_id=st.integers(1, 6),
@@ -211,6 +284,7 @@ candidate = st.builds(
     pnc=st.sampled_from([-1, 0, 3]),
     names_alike=st.integers(0, 3),
     sounds=st.booleans(),
+    index_disposal=disposals,
 )
 row = st.lists(candidate, max_size=4, unique_by=lambda one: one.person_id)
 
@@ -242,10 +316,53 @@ def test_a_row_of_other_people_changes_nothing(own, others):
     assert decided(own, others)[0] == decided(own)[0]
 
 
+def link_by_hand(people):
+    """Return who is linked by an index disposal, written out for one row."""
+    weight = {one.person_id: one.weight for one in people}
+    for one in people:
+        twin = one.name == "surname only" and one.birth == "exact" and one.names_alike == 0
+        if twin and 3 not in (one.pnc, one.noms):
+            weight[one.person_id] = min(one.weight, -5.0)
+    top = max(weight.values(), default=-99.0)
+    close = [one for one in people if weight[one.person_id] > top - 3]
+    if top < -3 or len(close) < 2 or any(one.index_disposal is None for one in close):
+        return None
+    having = [one for one in close if one.index_disposal[0]]
+    if len(having) != 1 or sum(2 ** weight[one.person_id] for one in close) < 2**3:
+        return None
+    for one in close:
+        has, share = one.index_disposal
+        weight[one.person_id] += math.log2(0.8 / share if has else 0.2 / (1 - share))
+    best = max(weight, key=weight.get)
+    others = [value for person_id, value in weight.items() if person_id != best]
+    return best if weight[best] - max(others) >= 3 and weight[best] >= 3 else None
+
+
+@given(st.lists(candidate, min_size=2, max_size=5, unique_by=lambda one: one.person_id))
+def test_a_broken_tie_equals_the_rule_written_out(people):
+    one, plain = only(*people), only(*(p._replace(index_disposal=None) for p in people))
+    if plain.reason != "close_rival":
+        # an index disposal settles nothing but ties
+        assert one == plain
+        return
+    by_hand = link_by_hand(people)
+    if one.status == "linked":
+        assert one.method == "index_disposal"
+        assert one.person_id == by_hand
+        (best,) = (p for p in people if p.person_id == by_hand)
+        assert best.surname_agrees or best.identified
+        assert best.corroborated or not best.identified
+    else:
+        # what its evidence would not let stand alone is in doubt still
+        assert one == plain
+        unsafe = {p.name for p in people} & {"forename only", "else", "surname only", NAMES[-1]}
+        assert by_hand is None or unsafe or any(p.pnc == 3 for p in people)
+
+
 @given(row)
 def test_links_have_their_weight_lead_and_evidence(people):
     one = only(*people)
-    if one.status != "linked":
+    if one.status != "linked" or one.method == "index_disposal":
         return
     best = next(p for p in people if p.person_id == one.person_id)
     rivals = [p.weight for p in people if p.person_id != one.person_id]

@@ -1,8 +1,10 @@
 """Links of a synthetic nation: right ones, calibrated, the same in any order and on any threads."""
 
+import datetime as dt
 import io
 import os
 import stat
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.cohort.choose import index_evidence
 from engine.errors import AccessError, InputError, UsageError
 from engine.linkage.link import link_people
 from engine.store.reading import Store
@@ -72,6 +75,58 @@ def test_presets_trade_recall_for_precision(linked):
     assert counts[0] > counts[1] > counts[2]
     with pytest.raises(UsageError, match=r"no such preset"):
         linked(SMALL, preset="loose")
+
+
+@pytest.fixture(scope="module")
+def namesakes(nation, submission):
+    """Rows whose alias is the name of somebody else born on the same day, so that ties are many."""
+    people, who = submission(LARGE)
+    names = ["", *(one["name"] for one in nation.part("names"))]
+    born = {}
+    for one in nation.part("identities"):
+        if one["identity_no"] == 0 and one["birth"] is not None:
+            name = f"{names[one['forename_id'] + 1]} {names[one['surname_id'] + 1]}"
+            born.setdefault((one["birth"], one["sex"]), {})[one["person_id"]] = name
+    aliases = []
+    for person, birth, sex in zip(
+        who, people["date_of_birth"].to_pylist(), people["gender"].to_pylist(), strict=True
+    ):
+        others = born.get((birth, sex), {})
+        aliases.append(next((others[one] for one in others if one != person), None))
+    bare = without_numbers(people)
+    return bare.set_column(bare.column_names.index("alias"), "alias", [aliases]), who
+
+
+def test_index_disposals_break_ties_and_settle_nothing_else(nation, namesakes):
+    people, who = namesakes
+
+    def links(rows, **options):
+        work = nation.folder / "work-namesakes"
+        return link_people(rows, nation.store, work=work, **options).links
+
+    evidence = partial(index_evidence, store=nation.store)
+    plain, broken = links(people), links(people, evidence=evidence)
+    before, after = plain.to_pylist(), broken.to_pylist()
+    found = [n for n, row in enumerate(after) if row["method"] == "index_disposal"]
+    assert len(found) >= 300
+    assert all(before[n]["reason"] == "close_rival" for n in found)
+    right = sum(after[n]["person_id"] == who[n] for n in found)
+    expected = sum(after[n]["probability"] for n in found)
+    assert right >= 0.97 * len(found)
+    assert abs(right - expected) <= 4 * np.sqrt(len(found) - expected) + 1
+    assert shares(broken, who)[1] > shares(plain, who)[1] + 0.1
+    # a row that another one has lost its person to is the only other change
+    changed = [n for n, row in enumerate(after) if row != before[n] and n not in found]
+    assert all(after[n]["reason"] == "same_person_twice" for n in changed)
+    # after the end of the records nobody has an index disposal
+    late = pa.array([dt.date(2031, 1, 1)] * people.num_rows)
+    place = people.column_names.index("intervention_start")
+    moved = people.set_column(place, "intervention_start", late).slice(0, 300)
+    assert links(moved, evidence=evidence).equals(links(moved))
+    # neither threads nor the order of the rows matter
+    order = np.random.default_rng(5).permutation(people.num_rows)
+    shuffled = links(people.take(pa.array(order)), evidence=evidence, threads=1)
+    assert bytes_of(shuffled.take(pa.array(np.argsort(order)))) == bytes_of(broken)
 
 
 def test_probabilities_are_calibrated(linked):

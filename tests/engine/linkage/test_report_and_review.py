@@ -131,9 +131,17 @@ def test_decisions_come_back_and_hold(reviewed, nation, tmp_path):
     assert {(one.by, one.on, one.why) for one in decisions} == {
         ("A. Clerk", dt.date(2025, 12, 31), "same address")
     }
+    told = []
     again = link_people(
-        without_numbers(people), nation.store, decisions=decisions, work=nation.folder / "work-back"
+        without_numbers(people),
+        nation.store,
+        progress=lambda stage, share: told.append((stage, share)),
+        decisions=lambda band: decisions if band.equals(linkage.band) else None,
+        work=nation.folder / "work-back",
     )
+    assert again.decisions == tuple(decisions)
+    # nobody is looked for twice
+    assert [stage for stage, _ in told] == ["candidates", "decisions", "decisions"]
     before, after = shares(linkage.links, who), shares(again.links, who)
     assert after[1] > before[1]
     assert after[0] >= before[0]
