@@ -13,7 +13,7 @@ import datetime as dt
 import hashlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from engine.effects.verdicts import benjamini_hochberg, holm
 from engine.errors import InputError
 from engine.link import MEMORY, LinkedCohort, Linker, checked, link_cohort
 from engine.linkage.link import link_people
-from engine.linkage.review import decisions_csv, write_review
+from engine.linkage.review import Decision, decisions_csv, write_review
 from engine.matching.pool import SUBGROUPS, Pool, build_pool
 from engine.matching.store_columns import DELAY
 from engine.plan import Plan, plan_text, read_plan
@@ -314,6 +314,7 @@ class _Found:
     links: pa.Table
     band: pa.Table
     report: dict[str, Any]
+    decisions: tuple[Decision, ...]
 
 
 def _linked(
@@ -329,15 +330,21 @@ def _linked(
     def once(people: pa.Table, records: Store, **options: Any) -> Any:
         name = "reviewed" if options.get("decisions") else "found"
         links, band = held.load_table(f"{name}-links"), held.load_table(f"{name}-band")
-        report = held.load(f"{name}-report")
+        report, taken = held.load(f"{name}-report"), held.load(f"{name}-decisions")
         same = links is not None and links["row"].to_pylist() == people["row"].to_pylist()
-        if not same or band is None or report is None:
+        if not same or band is None or report is None or taken is None:
             found = linking.linker(people, records, **options)
             links, band = found.links, found.band
             held.save_table(f"{name}-links", links)
             held.save_table(f"{name}-band", band)
             report = held.save(f"{name}-report", plain_values(found.report))
-        return _Found(links, band, report)
+            lines = [asdict(one) | {"on": one.on.isoformat()} for one in found.decisions]
+            taken = held.save(f"{name}-decisions", {"decisions": lines})
+        decided = (
+            Decision(**(line | {"on": dt.date.fromisoformat(line["on"])}))
+            for line in taken["decisions"]
+        )
+        return _Found(links, band, report, tuple(decided))
 
     with work_folder(held.private.path) as work:
         cohort = link_cohort(
@@ -355,8 +362,8 @@ def _linked(
         if cohort.found.band.num_rows:
             write_review(cohort.found.band, work / "review.xlsx")
             held.stage_private("review.xlsx", (work / "review.xlsx").read_bytes())
-    if cohort.decisions:
-        held.stage_private("decisions.csv", decisions_csv(cohort.decisions).encode())
+    if cohort.found.decisions:
+        held.stage_private("decisions.csv", decisions_csv(cohort.found.decisions).encode())
     held.stage_private("problems.xlsx", problems_bytes(check))
     return cohort
 

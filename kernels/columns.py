@@ -68,10 +68,14 @@ def take_rows(columns: CodedColumns, rows: np.ndarray | slice) -> CodedColumns:
     columns : CodedColumns
     rows : int64, shape (m,), or bool, shape (n,), or slice
     """
-    cells = np.ascontiguousarray(columns.cells[:, rows])
-    numeric = np.empty((len(columns.numeric_start), cells.shape[1]))
-    for own, column in zip(numeric, number_columns(columns), strict=True):
-        own[:] = column[rows]
+    count = columns.cells[:0, rows].shape[1]
+    cells = np.empty((len(columns.cells), count), dtype=np.uint16)
+    numeric = np.empty((len(columns.numeric_start), count))
+    # Column by column: NumPy gathers from a matrix several times slower than from an array.
+    for g in range(len(cells)):
+        cells[g] = columns.cells[g][rows]
+    for j, column in enumerate(number_columns(columns)):
+        numeric[j] = column[rows]
     values, start = one_range(numeric)
     return columns._replace(numeric=values, numeric_start=start, cells=cells)
 

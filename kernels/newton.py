@@ -277,7 +277,7 @@ def independent_columns(
     steps = [max(1, n // min(2 * _PILOT_ROWS, max(_PILOT_FROM, n // 4))), 1]
     for step in dict.fromkeys(steps):
         rows = slice(None, None, step)
-        sample = take_rows(columns, rows)
+        sample = columns if step == 1 else take_rows(columns, rows)
         taken = np.ascontiguousarray(weights[rows])
         eta = np.empty(len(range(0, n, step)))
         cross_products = information_matrix(sample, eta, taken, flat=True)
