@@ -35,7 +35,7 @@ FAMILIES = {
     "varying": VARYING,
 }
 _SIMS = {"ci": 1_000, "release": 10_000}
-_FITS = {"ci": (65_536, 1), "release": (4_000_000, 10)}
+_FITS = {"ci": (65_536, 1), "release": (1_000_000, 24)}
 """People and rounds with which the nation's coefficients are found anew."""
 _NARROW, _WIDE, _FLOOR = (0.94, 0.96), (0.935, 0.965), 0.93
 _MISSES_ALLOWED = 2
@@ -144,7 +144,7 @@ def main() -> int:
     cells: list[Cell] = []
     if asked.check == "fit-nation":
         people, rounds = _FITS[asked.size]
-        solved = fit_nation.fit(people, rounds, 0.25, seed=9, threads=asked.workers or 2)
+        solved = fit_nation.fit(people, rounds, 0.4, seed=100, threads=asked.workers or 2)
         print(fit_nation.source(solved))
         return 0
     if asked.check in {"jobs", "nation", "row-group"}:

@@ -41,6 +41,8 @@ _READ = (
     *("disposal_id", "person_id", "index_type", "excluded", "index_date", "index_year"),
     *("time_served_days", "indeterminate", "age_at_disposal", *NUMBERS, *CODES[:2], *NEEDS),
 )
+_YEAR = 366
+"""Days that the follow-up of an index date may touch."""
 _MISSES, _NORMAL = 1e-3, 3.29
 """Chance that a check of nominal intervals fails, and the normal quantile of it, two-sided."""
 
@@ -121,22 +123,45 @@ def _pool(
     Services chose in turn, nobody twice. So people of an earlier service were not there to choose;
     those of a later one were, and are there with what they would have done without it: to leave
     out the people whom an unobserved motive chose would leave a pool that is worse than it was.
+    Where the later service met them at an index date of the other setting, only their index dates
+    whose year it changed a part of are left out.
     """
     place = {each.name: number for number, each in enumerate(INTERVENTIONS)}
     mine = place[one.name]
     number = np.array([place[name] for name in people["submission"].to_pylist()])
-    alike = np.array([each.setting == one.setting for each in INTERVENTIONS])
-    changed = np.array([each.strength > 0 for each in INTERVENTIONS])
-    later = people.filter(pa.array((number > mine) & alike[number]))
-    out = (number <= mine) | alike[number] | changed[number]
-    taken = people.filter(pa.array(out))["person_id"].combine_chunks()
+    alike = np.array([each.setting == one.setting for each in INTERVENTIONS])[number]
+    changed = np.array([each.strength > 0 for each in INTERVENTIONS])[number]
+    later = people.filter(pa.array((number > mine) & alike))
+    taken = people.filter(pa.array((number <= mine) | alike))["person_id"].combine_chunks()
     pool = usable.filter(pc.invert(pc.is_in(usable["person_id"], value_set=taken)))
+    elsewhere = _rows_of(people.filter(pa.array((number > mine) & ~alike & changed)), index)
+    pool = pool.filter(pa.array(~_within_a_year(pool, elsewhere)))
     pool = _one_each(pool.filter(_may_enter(one, pool)), seed)
-    rows = index.filter(pc.is_in(index["disposal_id"], value_set=later["disposal_id"]))
+    rows = _rows_of(later, index)
     order = pc.index_in(rows["disposal_id"], value_set=later["disposal_id"].combine_chunks())
     without = pc.greater(later["reoffences_without"].take(order), 0)
     column = rows.column_names.index("reoffended")
     return pa.concat_tables([pool, rows.set_column(column, "reoffended", without)])
+
+
+def _rows_of(people: pa.Table, index: pa.Table) -> pa.Table:
+    """Return the index disposals at which services met people of the truth file."""
+    return index.filter(pc.is_in(index["disposal_id"], value_set=people["disposal_id"]))
+
+
+def _within_a_year(pool: pa.Table, treated: pa.Table) -> np.ndarray:
+    """Return which rows begin less than a year before or after their person's treated one."""
+    place = pc.index_in(pool["person_id"], value_set=treated["person_id"].combine_chunks())
+    known = place.is_valid().to_numpy()
+    gap = np.full(pool.num_rows, _YEAR)
+    theirs = _days(treated)[place.drop_null().to_numpy()]
+    gap[known] = np.abs(_days(pool)[known] - theirs)
+    return gap < _YEAR
+
+
+def _days(index: pa.Table) -> np.ndarray:
+    """Return index dates in days since 1970-01-01."""
+    return index["index_date"].cast(pa.int32()).to_numpy().astype(np.int64)
 
 
 def _study(one: Intervention, own: pa.Table, treated: pa.Table, pool: pa.Table) -> Recovered:
@@ -193,7 +218,7 @@ def _quarterly(index: pa.Table) -> pa.Table:
     People who come back within a quarter are the most prolific: with all their disposals in the
     pool the comparison would reoffend too often.
     """
-    day = index["index_date"].cast(pa.int32()).to_numpy()
+    day = _days(index)
     month = day.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)
     cell = index["person_id"].to_numpy() * 4096 + month // 3
     order = np.lexsort((index["disposal_id"].to_numpy(), day, cell))

@@ -70,8 +70,10 @@ class Comparison(NamedTuple):
 
     @property
     def within(self) -> bool:
-        """Whether the gap is inside the tolerance, widened by three standard errors."""
-        return self.gap <= self.tolerance + 3.0 * self.noise
+        """Whether the gap is inside the tolerance or, where few people make that less than chance,
+        inside three standard errors.
+        """
+        return self.gap <= max(self.tolerance, 3.0 * self.noise)
 
     @property
     def gap(self) -> float:

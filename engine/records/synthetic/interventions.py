@@ -167,15 +167,16 @@ def eligible_rows(
 
     Notes
     -----
-    Adults whose index date lies in the years and whose follow-up and waiting period end before the
-    extract; nobody is inside again or offends in the first two weeks of a community order, because
-    an organisation would not have met them: the same rule has to hold for the comparison.
+    Adults on the day of the sentence whose index date lies in the years and whose follow-up and
+    waiting period end before the extract; nobody is inside again or offends in the first two weeks
+    of a community order, because an organisation would not have met them: the same rule has to
+    hold for the comparison.
     """
     starts = year_starts()
     rows = cohort_rows(careers.person, careers.index_day)
     rows = np.sort(rows)
     index = careers.index_day[rows]
-    adult = careers.day[rows] - people.birth_day[careers.person[rows]] >= 18 * 365.2425
+    adult = careers.proven[rows] - people.birth_day[careers.person[rows]] >= 18 * 365.2425
     inside = (
         (index >= starts[years[0] - FIRST_YEAR])
         & (index < starts[years[1] + 1 - FIRST_YEAR])

@@ -102,7 +102,7 @@ _SERVED = (0, 0, 0, 0, 0, 0.5, 0.48, 0.46, 0.55, 1.0)
 _EARLY = (0, 0, 0, 0, 0, 0.15, 0.3, 0.5, 0.75, 0.95)
 """Chance that custody begins with remand right after the offence."""
 _KIND_STAYS = {
-    "theft offences": 0.5,
+    "theft offences": 0.62,
     "summary motoring": 0.38,
     "drug offences": 0.3,
     "violence against the person": 0.25,
@@ -111,7 +111,7 @@ _KIND_STAYS = {
     "summary non-motoring": 0.3,
     "other": 0.3,
 }
-_FIRST_MORE = {"drug offences": 1.3, "summary motoring": 1.4, "other": 0.6, "theft offences": 0.9}
+_FIRST_MORE = {"drug offences": 1.3, "summary motoring": 1.4, "other": 0.6, "theft offences": 0.75}
 _YOUNG_MORE = {
     "robbery": 4.0,
     "criminal damage and arson": 2.5,
