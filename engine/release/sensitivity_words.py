@@ -33,7 +33,7 @@ def gamma_sentence(gamma: Results) -> Results:
         return {"sentence": "", "note": note}
     if value <= 1.0:
         return {
-            "sentence": "The test finds no clear difference, so there is nothing that a hidden "
+            "sentence": "The test alone cannot tell which is lower, so there is nothing a hidden "
             "factor would have to explain away.",
             "note": note,
         }
