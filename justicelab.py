@@ -1,6 +1,7 @@
 """The public Python API: ``import justicelab`` and ``justicelab.match(table, treatment=...)``.
 
-``justicelab.link(submission, store, out)`` finds the people of a submission in a prepared store.
+``justicelab.link(submission, store, out)`` finds the people of a submission in a prepared store;
+``justicelab.run(submission, store, out)`` makes a study of them.
 
 Importing this module is light; the matching engine loads when a name of it is first used.
 """
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from engine.cohort.rules import IndexRules
     from engine.link import LinkedCohort, link
     from engine.match import MatchResult, match
+    from engine.plan import Plan, read_plan
+    from engine.study import Study, run
 
     __version__: str
 
@@ -22,18 +25,26 @@ __all__ = [
     "IndexRules",
     "LinkedCohort",
     "MatchResult",
+    "Plan",
+    "Study",
     "__version__",
     "errors",
     "link",
     "match",
+    "read_plan",
+    "run",
 ]
 
 _HOME = {
     "IndexRules": "engine.cohort.rules",
     "LinkedCohort": "engine.link",
     "MatchResult": "engine.match",
+    "Plan": "engine.plan",
+    "Study": "engine.study",
     "link": "engine.link",
     "match": "engine.match",
+    "read_plan": "engine.plan",
+    "run": "engine.study",
 }
 
 

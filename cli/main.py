@@ -15,8 +15,10 @@ from cli.check import check
 from cli.check_extract import check_extract
 from cli.link import link
 from cli.match import match
+from cli.plan import plan
 from cli.power import power
 from cli.prepare import prepare
+from cli.run import run as run_study
 from cli.synth import synth
 from cli.template import template
 from cli.warm_up import warm_up
@@ -31,6 +33,8 @@ app = typer.Typer(
 )
 app.command()(template)
 app.command()(check)
+app.command()(plan)
+app.command(name="run")(run_study)
 app.command()(link)
 app.command()(match)
 app.command()(power)

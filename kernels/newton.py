@@ -332,7 +332,11 @@ def fit(
         pilot = _descend(sample, beta, None, active, LARGEST_STEPS, _ROUGH)
         if pilot.status == CONVERGED:
             beta, metric = pilot.beta, pilot.information
-    return _descend(problem, beta, metric, active, LARGEST_STEPS)
+    fitted = _descend(problem, beta, metric, active, LARGEST_STEPS)
+    if fitted.status != CONVERGED and metric is not None:
+        # A rare level may be separated in the sample alone, which makes a start far from anything.
+        fitted = _descend(problem, _null_start(problem), None, active, LARGEST_STEPS)
+    return fitted
 
 
 @kernel()

@@ -132,6 +132,19 @@ def identify(source: TableSource, id_column: str | None, seed: int) -> Identity:
     return Identity(order, values.take(to_arrow(order)), unit[order], seed)
 
 
+def random_order(numbers: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Return the canonical order of rows with numbers for ids, int64, shape (n,).
+
+    Parameters
+    ----------
+    numbers : int64, shape (n,)
+        Different numbers.
+    seed : int
+        In [0, 2^128).
+    """
+    return order_by_key(_keys(numbers.view(np.uint64), STAGE_IDENTITY, seed))
+
+
 def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}" + ("" if count == 1 else "s")
 

@@ -293,3 +293,24 @@ def test_the_gradient_of_a_fit_is_zero_by_the_dense_sums_too():
     residual = table.weights * (table.treated - naive.expit(found.eta))
     gradient = gradient_of_residual(table.columns, residual)
     assert np.max(np.abs(gradient) / np.sqrt(np.diag(found.information))) <= 2e-8
+
+
+@pytest.mark.skipif(not COMPILED, reason="the pilot needs 32,768 rows")
+def test_a_level_that_is_separated_in_the_pilot_alone_does_not_spoil_the_fit():
+    table = make_table(40_000, 1, (2,), seed=26, share=0.012)
+    treated = table.treated
+    rare = np.zeros((1, len(treated)), dtype=np.uint16)
+    # The pilot takes all treated and every seventh of the others: none of these six. Its first
+    # step for a level of treated people alone is one over the treated share, here about 80.
+    rare[0, np.flatnonzero(treated == 0)[[3, 10, 17, 24, 31, 38]]] = 1
+    rare[0, np.flatnonzero(treated == 1)[:4]] = 1
+    cells, start, term = pack_categories(rare, [np.array([-1, 1])])
+    columns = table.columns._replace(cells=cells, cell_start=start, cell_term=term)
+    found = fit(columns, treated, np.empty(0), everything(table))
+    dense = table.dense.copy()
+    dense[:, 1] = rare[0]
+    wanted = naive.logistic_fit(dense, treated)
+
+    assert found.status == CONVERGED
+    assert found.iterations < 20
+    assert np.allclose(found.beta, wanted.beta, rtol=1e-7, atol=1e-9)

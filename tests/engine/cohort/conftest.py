@@ -1,23 +1,8 @@
-"""A small synthetic nation whose truth is known, and made-up careers full of hard days."""
-
-from types import SimpleNamespace
+"""A sandbox for the files of a module."""
 
 import pytest
 
-from engine.records.synthetic.nation import synthesise
-from engine.store.prepare import prepare
-from engine.store.reading import open_store
 from engine.submission.sandbox import Sandbox
-
-PEOPLE = 8_000
-
-
-@pytest.fixture(scope="session")
-def truth_nation(tmp_path_factory):
-    out = tmp_path_factory.mktemp("nation")
-    synthesise(PEOPLE, out, seed=11, threads=2)
-    prepare(out / "extract", out / "store", threads=2, memory_bytes=1 << 30)
-    return SimpleNamespace(out=out, store=open_store(out / "store"))
 
 
 @pytest.fixture(scope="module")

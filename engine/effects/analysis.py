@@ -1,0 +1,184 @@
+"""All measures of one analysis, once its match has passed the gate."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from engine.effects.choice import WELCH_RAW
+from engine.effects.estimates import Estimate, estimate_outcome
+from engine.effects.intervals import Interval, t_quantile, wilson
+from engine.effects.measures import MEASURES, ArmCounts, Measure, count_arm, values_of
+from engine.effects.neighbourhoods import Neighbourhoods, find_neighbourhoods
+from engine.effects.power import MatchPower, match_power
+from engine.effects.sample import MatchedSample, matched_sample
+from engine.effects.verdicts import Verdict, verdict_of
+from engine.effects.welch import Group
+from engine.matching.designed import Designed
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MeasureResult:
+    """What an analysis found on one measure; exact, so private.
+
+    Attributes
+    ----------
+    measure : Measure
+    estimate : Estimate
+        With the interval of the design.
+    welch : Interval or None
+        The interval that published figures are consistent with; None where it is not defined.
+    treated_limits, comparison_limits : tuple of float
+        Interval of each mean by itself, for error bars.
+    treated, comparison : ArmCounts
+    expected : float
+        Events expected among the treated: people times mean for shares and counts, people for days.
+    reoffenders : int
+        Treated people who reoffended.
+    verdict : Verdict
+    power : MatchPower or None
+    """
+
+    measure: Measure
+    estimate: Estimate
+    welch: Interval | None
+    treated_limits: tuple[float, float]
+    comparison_limits: tuple[float, float]
+    treated: ArmCounts
+    comparison: ArmCounts
+    expected: float
+    reoffenders: int
+    verdict: Verdict
+    power: MatchPower | None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A match whose outcomes are open.
+
+    Attributes
+    ----------
+    sample : MatchedSample
+    near : Neighbourhoods
+    values : dict of str to float64 array
+        Outcomes by measure, by row of the analysis.
+    measures : tuple of MeasureResult
+    """
+
+    sample: MatchedSample
+    near: Neighbourhoods
+    values: dict[str, Floats]
+    measures: tuple[MeasureResult, ...]
+
+
+def estimate_measures(
+    designed: Designed, outcomes: pa.Table, progress: Callable[[float], None] | None = None
+) -> Opened:
+    """Estimate all measures of an analysis.
+
+    Parameters
+    ----------
+    designed : Designed
+        Has passed the gate.
+    outcomes : pyarrow.Table
+        Measures of every row of the pool; see :func:`engine.effects.measures.open_outcomes`.
+    progress : callable, optional
+        Told the share done.
+
+    Returns
+    -------
+    Opened
+    """
+    sample = matched_sample(designed.rows, designed.scoring, designed.matched, designed.options)
+    near = find_neighbourhoods(sample)
+    mine = outcomes.filter(pa.array(designed.keep))
+    found, values = [], {}
+    reoffenders = -1
+    for number, measure in enumerate(MEASURES):
+        y = designed.rows.identity.gather(values_of(mine[measure.name]))
+        values[measure.name] = y
+        result = _estimate(measure, y, sample, near, reoffenders)
+        if number == 0:
+            reoffenders = result.treated.events
+            result = _estimate(measure, y, sample, near, reoffenders)
+        found.append(result)
+        if progress is not None:
+            progress((number + 1) / len(MEASURES))
+    return Opened(sample, near, values, tuple(found))
+
+
+def _estimate(
+    measure: Measure, values: Floats, sample: MatchedSample, near: Neighbourhoods, reoffenders: int
+) -> MeasureResult:
+    estimate = estimate_outcome(measure.outcome, values, sample, near)
+    in_match = sample.weight > 0
+    treated = count_arm(measure, values[in_match & sample.treated])
+    comparison = count_arm(measure, values[in_match & ~sample.treated])
+    expected = (
+        float(treated.people)
+        if measure.kind == "days"
+        else treated.people * estimate.treated.mean
+        if treated.people
+        else 0.0
+    )
+    welch = next((one for one in estimate.secondary if one.method == WELCH_RAW), None)
+    interval = estimate.interval
+    ratio = _effective(estimate.comparison) if estimate.comparison.n else 0.0
+    return MeasureResult(
+        measure,
+        estimate,
+        welch if welch is not None and np.isfinite(welch.low) else None,
+        mean_limits(measure, estimate.treated, float(estimate.treated.n)),
+        mean_limits(measure, estimate.comparison, ratio),
+        treated,
+        comparison,
+        expected,
+        reoffenders,
+        verdict_of(
+            measure,
+            interval.estimate,
+            interval.p_value,
+            expected=expected,
+            reoffenders=reoffenders,
+        ),
+        match_power(
+            measure.outcome.type,
+            estimate.treated.mean,
+            estimate.comparison.mean,
+            interval.standard_error,
+            float(estimate.treated.n),
+            ratio,
+            degrees_of_freedom=interval.degrees_of_freedom,
+        ),
+    )
+
+
+def _effective(group: Group) -> float:
+    return group.effective
+
+
+def mean_limits(
+    measure: Measure, group: Group, size: float, level: float = 0.95
+) -> tuple[float, float]:
+    """Return the interval of one mean by itself: Wilson's for shares, t for others.
+
+    Parameters
+    ----------
+    measure : Measure
+    group : Group
+    size : float
+        Effective number of people.
+    level : float
+        In (0, 1).
+    """
+    if size <= 1.0:
+        return float("nan"), float("nan")
+    quantile = t_quantile(size - 1.0, level)
+    if measure.kind == "share":
+        return wilson(group.mean, size, quantile)
+    half = quantile * float(np.sqrt(group.spread / (size - 1.0)))
+    return max(group.mean - half, 0.0), group.mean + half

@@ -1,0 +1,173 @@
+"""The main result put to the test: hidden bias, other matches, and the year before."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from engine.buffers import to_numpy
+from engine.effects.analysis import Opened
+from engine.effects.estimates import difference_interval
+from engine.effects.measures import RATE
+from engine.effects.neighbourhoods import find_neighbourhoods
+from engine.effects.outcome import Outcome
+from engine.effects.sample import matched_sample, with_pairing
+from engine.effects.sensitivity.assess import Sensitivity, assess_placebo, assess_sensitivity
+from engine.effects.sensitivity.placebo import Placebo
+from engine.errors import InputError
+from engine.matching.balance import deviations, largest_smd
+from engine.matching.designed import Designed, design_analysis
+from engine.matching.options import MatchOptions
+from engine.matching.pool import Pool
+from engine.matching.selection import pair_rows, pairing_weights
+from engine.matching.store_columns import LAST_YEAR
+from engine.matching.terms import Sample
+
+PLACEBO = "sanction_in_year_before"
+_DAYS = 365
+
+
+@dataclass(frozen=True)
+class PathResult:
+    """The main measure in a match with another caliper and ratio.
+
+    Attributes
+    ----------
+    caliper : float
+        In standard deviations of the logit.
+    ratio : int
+    treated_matched : int
+    treated : int
+    largest_smd : float
+        Of any covariate; nan where nobody is matched.
+    difference, ci_low, ci_high : float
+        nan where the match is too small.
+    """
+
+    caliper: float
+    ratio: int
+    treated_matched: int
+    treated: int
+    largest_smd: float
+    difference: float
+    ci_low: float
+    ci_high: float
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """What it would take to overturn the main result."""
+
+    sensitivity: Sensitivity
+    path: tuple[PathResult, ...]
+    placebos: tuple[Placebo, ...]
+
+
+def assess_robustness(
+    pool: Pool,
+    designed: Designed,
+    opened: Opened,
+    *,
+    calipers: Sequence[float],
+    ratios: Sequence[int],
+    orders: int,
+    placebo: MatchOptions | None,
+    progress: Callable[[float], None] | None = None,
+) -> Robustness:
+    """Put the rate of the main analysis to the test.
+
+    Parameters
+    ----------
+    pool : Pool
+    designed : Designed
+    opened : Opened
+    calipers : sequence of float
+        In standard deviations of the logit.
+    ratios : sequence of int
+    orders : int
+        Other orders of the match, where it has one.
+    placebo : MatchOptions or None
+        Options without the columns that tell the last year; None for no placebo.
+    progress : callable, optional
+        Told the share done.
+    """
+    rate = opened.measures[0]
+    sensitivity = assess_sensitivity(
+        rate.estimate,
+        opened.values[RATE.name],
+        opened.sample,
+        designed.rows,
+        designed.scoring,
+        designed.options,
+        orders,
+    )
+    if progress is not None:
+        progress(0.4)
+    path = () if designed.options.by_window else _path(designed, opened, calipers, ratios)
+    if progress is not None:
+        progress(0.8)
+    placebos = () if placebo is None else _placebo(pool, designed, placebo)
+    return Robustness(sensitivity, path, placebos)
+
+
+def _path(
+    designed: Designed, opened: Opened, calipers: Sequence[float], ratios: Sequence[int]
+) -> tuple[PathResult, ...]:
+    """Match with other calipers and ratios on the same score."""
+    rows, scoring, options = designed.rows, designed.scoring, designed.options
+    everyone = Sample.of(rows.treated, np.ones(rows.n_rows))
+    deviation = deviations(rows.design, everyone, options.smd_denominator)
+    base = replace(scoring.problem, score=scoring.logit)
+    found = []
+    for caliper in calipers:
+        for ratio in ratios:
+            problem = replace(base, caliper=caliper * scoring.sd_logit)
+            pairing = pair_rows(problem, rows, options, ratio)
+            weight = pairing_weights(pairing, rows.n_rows)
+            matched = int(np.count_nonzero(pairing.set_size))
+            difference = low = high = smd = float("nan")
+            if matched > 1:
+                other = with_pairing(opened.sample, pairing)
+                near = find_neighbourhoods(other)
+                if near.complete:
+                    _, interval = difference_interval(
+                        RATE.outcome, opened.values[RATE.name], other, near
+                    )
+                    difference, low, high = interval.estimate, interval.low, interval.high
+                sample = Sample.of(rows.treated, weight)
+                smd = largest_smd(rows.design, sample, designed.balance, deviation)
+            found.append(
+                PathResult(
+                    float(caliper),
+                    ratio,
+                    matched,
+                    designed.n_treated,
+                    smd,
+                    difference,
+                    low,
+                    high,
+                )
+            )
+    return tuple(found)
+
+
+def _placebo(pool: Pool, designed: Designed, options: MatchOptions) -> tuple[Placebo, ...]:
+    """Match without what tells the last year, and compare that year."""
+    try:
+        other = design_analysis(pool, designed.keep, options)
+    except InputError:
+        return ()  # the covariates that are left make no model, so there is nothing to compare
+    sample = matched_sample(other.rows, other.scoring, other.matched, other.options)
+    near = find_neighbourhoods(sample)
+    if len(sample.focal) < 2 or not near.complete:
+        return ()
+    values = other.rows.identity.gather(sanction_in_last_year(pool, other.keep))
+    return (assess_placebo(Outcome(PLACEBO, "binary"), values, sample, near),)
+
+
+def sanction_in_last_year(pool: Pool, keep: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return whether there was a sanction in the year before the disposal, float64."""
+    days = pool.table[LAST_YEAR[0]].filter(pa.array(keep)).fill_null(_DAYS + 1)
+    return (to_numpy(days.combine_chunks()) <= _DAYS).astype(np.float64)

@@ -1,0 +1,106 @@
+"""The design of one analysis: rows, score, match, certificate, balance; no outcome is known."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from engine.matching.balance import BalanceRow, assess_balance
+from engine.matching.options import MatchOptions
+from engine.matching.pool import Pool
+from engine.matching.rows import Rows, read_rows
+from engine.matching.score_balance import ScoreBalance, assess_score
+from engine.matching.scoring import Scoring, score_rows
+from engine.matching.selection import Match, select_matches
+from engine.matching.terms import Sample
+from engine.tables import open_table
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Designed:
+    """A match with its proof and its balance.
+
+    Attributes
+    ----------
+    keep : bool, shape (pool rows,)
+        Rows of the pool that the analysis is made of; its own rows are in their order.
+    options : MatchOptions
+    rows, scoring, matched, sample
+        See :func:`engine.match.match`.
+    balance : tuple of BalanceRow
+    score_balance : ScoreBalance
+    """
+
+    keep: Flags
+    options: MatchOptions
+    rows: Rows
+    scoring: Scoring
+    matched: Match
+    sample: Sample
+    balance: tuple[BalanceRow, ...]
+    score_balance: ScoreBalance
+
+    @property
+    def n_treated(self) -> int:
+        """Treated people of the analysis, matched or not."""
+        return int(np.count_nonzero(self.rows.treated))
+
+    @property
+    def n_matched(self) -> int:
+        """Treated people with a match."""
+        return int(np.count_nonzero(self.matched.matched))
+
+
+def design_analysis(
+    pool: Pool,
+    keep: Flags,
+    options: MatchOptions,
+    progress: Callable[[float], None] | None = None,
+) -> Designed:
+    """Match the treated of an analysis with its comparison people.
+
+    Parameters
+    ----------
+    pool : Pool
+    keep : bool, shape (n,)
+        Rows of the pool that take part.
+    options : MatchOptions
+    progress : callable, optional
+        Told the share done.
+
+    Returns
+    -------
+    Designed
+
+    Raises
+    ------
+    InputError
+        One side has fewer than two people, or nobody can be matched.
+    """
+    needed = {pool.id, pool.treatment, *options.covariates, *options.exact}
+    table = pool.table.select([name for name in pool.table.column_names if name in needed])
+    if not keep.all():
+        table = table.filter(pa.array(keep))
+    rows = read_rows(open_table(table), options)
+    if progress is not None:
+        progress(0.2)
+    scoring = score_rows(rows, options)
+    if progress is not None:
+        progress(0.5)
+    matched = select_matches(rows, scoring, options)
+    sample = Sample.of(rows.treated, matched.weight)
+    balance = assess_balance(rows.design, sample, denominator=options.smd_denominator)
+    return Designed(
+        keep,
+        options,
+        rows,
+        scoring,
+        matched,
+        sample,
+        balance,
+        assess_score(scoring.logit, sample),
+    )

@@ -1,0 +1,192 @@
+"""The treated and their comparison pool as one table of the store's columns, read once.
+
+Everything that a study matches on stands in this table in the compact types of the store, rows in
+the order of their public keys. Each analysis decodes the rows and columns it needs; nothing is
+read from the store again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from engine.buffers import to_arrow, to_numpy
+from engine.errors import InputError
+from engine.matching.identity import random_order
+from engine.matching.store_columns import ASSESSED, BY_NAME, DELAY, LAST_YEAR
+from engine.store.reading import INDEX, Store, read_years
+from engine.submission.fields import SUBGROUPS as OF_SUBMISSION
+
+TREATED, ID = "treated", "disposal_id"
+AGES = ((18, "under 18"), (21, "18 to 20"), (25, "21 to 24"), (35, "25 to 34"), (45, "35 to 44"))
+OLDEST_AGES = "45 and over"
+OF_STORE = {
+    "sex": "sex",
+    "age": "age_at_index",
+    "year": "index_year",
+    "region": "probation_region",
+    "prison": "prison",
+    "index_type": "index_type",
+}
+SUBGROUPS = (*OF_STORE, *OF_SUBMISSION)
+"""What sub-analyses can be made by: columns of the store, and of the submission."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Treated and comparison disposals.
+
+    Attributes
+    ----------
+    table : pyarrow.Table
+        ``disposal_id``, ``treated`` and columns of the store; in the order of the public keys.
+    position : int64, shape (n,)
+        Row of each in the store's index disposals.
+    treated : bool, shape (n,)
+    row : int64, shape (number of treated,)
+        Row of the submission of each treated person, in table order.
+    groups : dict of str to list of (str or None)
+        Level of each of them in the sub-groups that the study asks for.
+    """
+
+    table: pa.Table
+    position: NDArray[np.int64]
+    treated: NDArray[np.bool_]
+    row: NDArray[np.int64]
+    groups: dict[str, list[str | None]]
+
+    id: str = ID
+    treatment: str = TREATED
+
+    @property
+    def n_treated(self) -> int:
+        """Number of treated people."""
+        return int(np.count_nonzero(self.treated))
+
+
+def build_pool(
+    store: Store,
+    treated: pa.Table,
+    comparison: pa.Table,
+    columns: Sequence[str],
+    groups: Sequence[str],
+    seed: int,
+) -> Pool:
+    """Read the disposals of a study from the store.
+
+    Parameters
+    ----------
+    store : Store
+    treated : pyarrow.Table
+        ``row`` of the submission, ``position``, the row in the store's index disposals,
+        ``delay_days`` and sub-group columns; one row for each person.
+    comparison : pyarrow.Table
+        ``position`` and ``delay_days``.
+    columns : sequence of str
+        Columns that any analysis matches on.
+    groups : sequence of str
+        What sub-analyses are made by.
+    seed : int
+        Of the public keys.
+
+    Returns
+    -------
+    Pool
+
+    Raises
+    ------
+    InputError
+        The store has no such column, or nobody is left on one side.
+    """
+    for rows, who in ((treated, "treated people"), (comparison, "comparison people")):
+        if rows.num_rows == 0:
+            raise InputError(
+                f"there are no {who}",
+                rule="a study compares people who took part with others",
+                repair="See the reasons in the attrition, and the rules of the plan's [index]",
+            )
+    places = [to_numpy(rows["position"]).astype(np.int64) for rows in (treated, comparison)]
+    position = np.concatenate(places)
+    is_treated = np.arange(len(position)) < len(places[0])
+    all_ids = to_numpy(read_years(store, INDEX, [ID])[ID])
+    keys = random_order(all_ids[position].astype(np.int64), seed)
+    position, is_treated = position[keys], is_treated[keys]
+    needed = [name for name in columns if name != DELAY]
+    needed += [OF_STORE[name] for name in groups if name in OF_STORE]
+    needed = list(dict.fromkeys([ID, *needed, ASSESSED, *LAST_YEAR[:1], "person_id"]))
+    index = read_years(store, INDEX, needed)
+    table = index.take(to_arrow(position)).combine_chunks()
+    delays = [to_numpy(rows[DELAY].combine_chunks()) for rows in (treated, comparison)]
+    table = table.append_column(DELAY, to_arrow(np.concatenate(delays)[keys]))
+    table = table.append_column(TREATED, pa.array(is_treated))
+    rows = keys[is_treated]
+    return Pool(
+        table,
+        position,
+        is_treated,
+        to_numpy(treated["row"]).astype(np.int64)[rows],
+        _levels(table, treated, rows, is_treated, groups),
+    )
+
+
+def _levels(
+    table: pa.Table,
+    people: pa.Table,
+    rows: NDArray[np.int64],
+    treated: NDArray[np.bool_],
+    groups: Sequence[str],
+) -> dict[str, list[str | None]]:
+    """Return the level of each treated row in each sub-group."""
+    found: dict[str, list[str | None]] = {}
+    for name in groups:
+        if name in OF_STORE:
+            values = table[OF_STORE[name]].filter(pa.array(treated)).to_pylist()
+            found[name] = [_age_band(v) for v in values] if name == "age" else _texts(values)
+            continue
+        column = name if name in people.column_names else f"group: {name}"
+        if column in people.column_names:
+            found[name] = _texts(people[column].take(to_arrow(rows)).to_pylist())
+    return found
+
+
+def _texts(values: list[object]) -> list[str | None]:
+    return [None if value is None else str(value) for value in values]
+
+
+def _age_band(age: int | None) -> str | None:
+    if age is None:
+        return None
+    return next((name for limit, name in AGES if age < limit), OLDEST_AGES)
+
+
+def with_levels(pool: Pool, name: str, level: str) -> NDArray[np.bool_]:
+    """Return the rows of the treated of one level and of everybody in the pool, bool, (n,)."""
+    chosen = ~pool.treated
+    chosen[pool.treated] = [value == level for value in pool.groups[name]]
+    return chosen
+
+
+def assessed(pool: Pool) -> NDArray[np.bool_]:
+    """Return who was assessed in the window, bool, shape (n,)."""
+    return to_numpy(pc.is_valid(pool.table[ASSESSED]).combine_chunks())
+
+
+def in_known_regions(pool: Pool, column: str) -> NDArray[np.bool_]:
+    """Return the rows in regions that a treated person is in, bool, shape (n,)."""
+    values = pool.table[column]
+    theirs = pc.unique(values.filter(pa.array(pool.treated))).drop_null()
+    return to_numpy(
+        pc.fill_null(pc.is_in(_plain(values), value_set=_plain(theirs)), False).combine_chunks()
+    )
+
+
+def _plain(values: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
+
+
+def is_category(name: str) -> bool:
+    """Whether a column of the store is a category."""
+    return name in BY_NAME and BY_NAME[name].category

@@ -1,0 +1,175 @@
+"""The covariates of a study: columns of the store in groups, with the words of a report."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StoreColumn:
+    """A column of the store's index disposals that can be a covariate.
+
+    Attributes
+    ----------
+    name : str
+        Column of the store.
+    label : str
+        In plain words.
+    category : bool
+        Whether it is a category.
+    """
+
+    name: str
+    label: str
+    category: bool = False
+
+
+def _category(name: str, label: str) -> StoreColumn:
+    return StoreColumn(name, label, category=True)
+
+
+OFFENCE_CLASSES = {
+    "violence_against_the_person": "violence",
+    "sexual_offences": "sexual offences",
+    "robbery": "robbery",
+    "theft_offences": "theft",
+    "criminal_damage_and_arson": "criminal damage and arson",
+    "drug_offences": "drug offences",
+    "possession_of_weapons": "possession of weapons",
+    "public_order_offences": "public order offences",
+    "miscellaneous_crimes_against_society": "miscellaneous crimes against society",
+    "fraud_offences": "fraud",
+    "summary_non_motoring": "summary offences, not motoring",
+    "summary_motoring": "summary motoring offences",
+    "other": "other offences",
+}
+
+DELAY = "delay_days"
+"""Not of the store: comparison people have a start that is drawn, and no offence before it."""
+
+DEMOGRAPHICS = (
+    _category("sex", "Sex"),
+    StoreColumn("age_at_index", "Age at the start of the year"),
+    StoreColumn("age_at_index_squared", "Age, squared"),
+    StoreColumn("age_at_first_sanction", "Age at the first sanction"),
+    _category("ethnicity_observed", "Ethnicity, as observed"),
+    _category("nationality_group", "Nationality"),
+)
+INDEX_EVENT = (
+    _category("index_type", "What the year starts with"),
+    StoreColumn(DELAY, "Days from the start of the year to the start of the service"),
+    _category("sentence_band", "Length of the custodial sentence"),
+    StoreColumn("log_sentence_days", "Length of the sentence (log of days)"),
+    StoreColumn("time_served_days", "Days served"),
+    _category("offence_group13", "Kind of offence"),
+    _category("trial_mode", "Where the offence can be tried"),
+    StoreColumn("severity", "Gravity of the offence"),
+    _category("index_year", "Year"),
+    _category("index_quarter", "Quarter of the year"),
+    _category("indeterminate", "Sentence without a fixed end"),
+)
+HISTORY = (
+    StoreColumn("log_previous_offences", "Number of previous offences (log)"),
+    StoreColumn("log_previous_sanctions", "Number of previous sanctions (log)"),
+    StoreColumn("previous_sanctions", "Number of previous sanctions"),
+    StoreColumn("previous_cautions", "Number of previous cautions"),
+    StoreColumn("previous_custodial_sentences", "Number of previous custodial sentences"),
+    StoreColumn("previous_court_orders", "Number of previous court orders"),
+    StoreColumn("previous_breach_or_bail", "Number of previous breaches and bail offences"),
+    *(
+        StoreColumn(f"previous_{name}", f"Number of previous offences: {words}")
+        for name, words in OFFENCE_CLASSES.items()
+    ),
+    StoreColumn("log_career_days", "Length of the criminal career (log of days)"),
+    StoreColumn("log_days_since_last_sanction", "Time since the last sanction (log of days)"),
+)
+RISK = (
+    StoreColumn("copas_rate", "Copas rate"),
+    StoreColumn("ogrs3_logit", "Risk of reoffending, OGRS3 (logit)"),
+    StoreColumn("ogrs4g_logit", "Risk of reoffending, OGRS4/G (logit)"),
+)
+REGION = (
+    _category("probation_region", "Probation region"),
+    _category("police_force", "Police force"),
+)
+OASYS = (
+    _category("need_accommodation", "Need: accommodation"),
+    _category("need_ete", "Need: education, training and employment"),
+    _category("need_finance", "Need: finance"),
+    _category("need_relationships", "Need: relationships"),
+    _category("need_lifestyle", "Need: lifestyle and associates"),
+    _category("need_drugs", "Need: drugs"),
+    _category("need_alcohol", "Need: alcohol"),
+    _category("need_emotional", "Need: emotional wellbeing"),
+    _category("need_thinking", "Need: thinking and behaviour"),
+    _category("need_attitudes", "Need: attitudes"),
+)
+
+GROUPS = {
+    "demographics": DEMOGRAPHICS,
+    "index": INDEX_EVENT,
+    "history": HISTORY,
+    "risk": RISK,
+    "region": REGION,
+    "oasys": OASYS,
+}
+BY_NAME = {column.name: column for columns in GROUPS.values() for column in columns}
+GROUP_OF = {column.name: group for group, columns in GROUPS.items() for column in columns}
+
+ASSESSED = "oasys_days_before"
+"""Empty where nobody was assessed in the window."""
+
+LAST_YEAR = ("days_since_last_sanction", "log_days_since_last_sanction")
+"""Columns that tell whether there was a sanction in the year before."""
+
+LEVELS = {
+    ("sex", "M"): "men",
+    ("sex", "F"): "women",
+    ("nationality_group", "UK"): "United Kingdom",
+    ("nationality_group", "non-UK"): "other",
+    ("ethnicity_observed", "IC1"): "white, northern European",
+    ("ethnicity_observed", "IC2"): "white, southern European",
+    ("ethnicity_observed", "IC3"): "Black",
+    ("ethnicity_observed", "IC4"): "Asian",
+    ("ethnicity_observed", "IC5"): "Chinese, Japanese, South-East Asian",
+    ("ethnicity_observed", "IC6"): "Arab or North African",
+    ("trial_mode", "summary"): "magistrates only",
+    ("trial_mode", "either_way"): "either way",
+    ("trial_mode", "indictable_only"): "Crown Court only",
+    ("sentence_band", "(missing)"): "no custody",
+    ("indeterminate", "true"): "yes",
+    ("indeterminate", "false"): "no",
+    **{
+        (column.name, level): words
+        for column in OASYS
+        for level, words in (("0", "none"), ("1", "some"), ("2", "significant"))
+    },
+}
+
+
+def label_of(term: str) -> str:
+    """Return a term of a model in plain words.
+
+    Parameters
+    ----------
+    term : str
+        A column, ``column=level`` or ``column missing``.
+    """
+    name, _, level = term.partition("=")
+    if level:
+        return f"{label_of(name)}: {level_label(name, level)}"
+    if name.endswith(" missing"):
+        return f"{label_of(name.removesuffix(' missing'))}: not known"
+    column = BY_NAME.get(name)
+    return column.label if column else name.replace("_", " ").capitalize()
+
+
+def level_label(name: str, level: str) -> str:
+    """Return a level of a category in plain words."""
+    if (name, level) in LEVELS:
+        return LEVELS[name, level]
+    return {"(missing)": "not known", "(other)": "other"}.get(level, level)
+
+
+def group_of(term: str) -> str:
+    """Return the group of a term, ``other`` for columns of no group."""
+    name = term.partition("=")[0].removesuffix(" missing")
+    return GROUP_OF.get(name, "other")

@@ -1,0 +1,207 @@
+"""Disclosure control of the analyses: sizes, gate, measures."""
+
+from engine.release.control.policy import (
+    CLASS,
+    FEW_EXPECTED,
+    GROUP,
+    SIGNIFICANT,
+    Policy,
+    Results,
+    Scale,
+    p_values,
+    percent,
+    plain_step,
+    rough,
+    rounded,
+    spans_zero,
+    strikes_of,
+    two_decimals,
+)
+from engine.release.rounding import round_step
+
+FIGURES = (
+    "treated",
+    "comparison",
+    "difference",
+    "ci_low",
+    "ci_high",
+    "treated_ci",
+    "comparison_ci",
+    "per_100",
+    "p_value",
+    "p_text",
+    "p_holm",
+    "p_benjamini_hochberg",
+    "people_needed",
+    "direction",
+    "spans_zero",
+    "parts_add",
+    "moj_compatible",
+    "adjusted",
+)
+SIZES = (
+    "treated",
+    "treated_matched",
+    "comparison_pool",
+    "comparison_matched",
+    "comparison_effective",
+    "reoffenders_treated",
+    "reoffenders_comparison",
+)
+_PER_100 = {"reoffended", "n_reoffences"}
+
+
+def control_analysis(policy: Policy, exact: Results) -> Results:
+    """Return an analysis."""
+    kept = ("id", "kind", "label", "dimension", "level", "declared", "status", "why_not",
+            "region_controlled", "verdict")  # fmt: skip
+    counts = sizes_of(policy, exact["counts"] or dict.fromkeys(SIZES))
+    own = exact["treated_only"]
+    summary = exact["balance_summary"]
+    return {
+        **{key: exact[key] for key in kept},
+        "gate": gate_of(policy, exact["gate"], exact["counts"]),
+        "counts": counts,
+        "balance_summary": None
+        if summary is None
+        else {**summary, "largest_smd": plain_step(summary["largest_smd"], 0.01)},
+        "measures": [control_measure(policy, one) for one in exact["measures"]],
+        "treated_only": None if own is None else treated_only_of(policy, own),
+    }
+
+
+def sizes_of(policy: Policy, exact: Results) -> Results:
+    """Return the sizes of an analysis; none where the group is too small."""
+    matched = exact["treated_matched"]
+    small = matched is None or matched < policy.fewest_people
+    found: Results = {name: None if small else rounded(policy, exact[name]) for name in SIZES[:5]}
+    found["treated_matched_percent"] = None if small else percent(matched / exact["treated"])
+    for name, of in (("treated", "treated_matched"), ("comparison", "comparison_matched")):
+        n = exact[f"reoffenders_{name}"]
+        hidden = small or n is None or min(n, exact[of] - n) < policy.fewest_in_cell
+        found[f"reoffenders_{name}"] = None if hidden else rounded(policy, n)
+    return {**found, "withheld": [GROUP] if small else []}
+
+
+def gate_of(policy: Policy, exact: Results | None, counts: Results) -> Results | None:
+    """Return the gate; sizes are rounded, and hidden where the group is too small."""
+    if exact is None:
+        return None
+    rules = []
+    for rule in exact["rules"]:
+        value = rule["value"]
+        if rule["code"] == "matched_treated":
+            few = counts["treated_matched"] < policy.fewest_people
+            value = None if few else rounded(policy, value)
+        elif rule["code"] == "matched_share":
+            few = counts["treated"] < policy.fewest_people
+            value = None if few else percent(value)
+        else:
+            value = plain_step(value, 0.01)
+        limit = rule["limit"]
+        if rule["code"] == "matched_share":
+            limit = percent(limit)
+        rules.append({**rule, "limit": limit, "value": value})
+    return {"passed": exact["passed"], "rules": rules}
+
+
+def control_measure(policy: Policy, exact: Results) -> Results:
+    """Return one measure, rounded, or withheld."""
+    kept = ("measure", "published_name", "table", "label", "base", "unit", "verdict",
+            "enough_expected", "enough_reoffenders", "interval_method", "level")  # fmt: skip
+    found: Results = {key: exact[key] for key in kept}
+    support = exact["support"]
+    rules = [
+        *strikes_of(policy, support["treated"], exact["kind"]),
+        *strikes_of(policy, support["comparison"], exact["kind"]),
+    ]
+    if not exact["enough_expected"]:
+        rules.insert(0, FEW_EXPECTED)
+    scale = Scale(exact["kind"])
+    if not rules and exact["kind"] == "share":
+        shown = {scale.nearest(exact[arm]) for arm in ("treated", "comparison")}
+        rules += [CLASS] if shown & {0, 100} else []
+    rules = list(dict.fromkeys(rules))
+    base = ("n_treated", "n_comparison")
+    for name in base:
+        few = exact[name] < policy.fewest_people
+        found[name] = None if few else rounded(policy, exact[name])
+    found["significant"] = not rules and exact["verdict"] in SIGNIFICANT
+    found["withheld"] = rules
+    if rules:
+        found.update(dict.fromkeys(FIGURES))
+        if found["verdict"] != "too_few_reoffenders":
+            found["verdict"] = None
+        return found
+    return {**found, **figures_of(exact, scale)}
+
+
+def figures_of(exact: Results, scale: Scale) -> Results:
+    """Return the figures of a measure that may be shown."""
+    difference, low, high = exact["difference"], exact["ci_low"], exact["ci_high"]
+    found: Results = {
+        "treated": scale.nearest(exact["treated"]),
+        "comparison": scale.nearest(exact["comparison"]),
+        "difference": scale.nearest(difference),
+        **scale.interval(low, high),
+        "treated_ci": scale.limits(exact["treated_ci"]),
+        "comparison_ci": scale.limits(exact["comparison_ci"]),
+        "per_100": None,
+        **p_values(exact["p_value"]),
+        "p_holm": two_decimals(exact["p_holm"]),
+        "p_benjamini_hochberg": two_decimals(exact["p_benjamini_hochberg"]),
+        "people_needed": rough(exact["people_needed"]),
+        "direction": None if difference is None else "lower" if difference < 0 else "higher",
+        "spans_zero": spans_zero(low, high),
+    }
+    parts = (found["treated"], found["comparison"], found["difference"])
+    found["parts_add"] = None if None in parts else abs(parts[0] - parts[1] - parts[2]) < 1e-9
+    if exact["measure"] in _PER_100:
+        found["per_100"] = _per_100(found, exact["unit"])
+    welch, adjusted = exact["moj_compatible"], exact["adjusted"]
+    found["moj_compatible"] = None
+    if welch is not None:
+        p = welch["p_value"]
+        found["moj_compatible"] = {
+            "method": welch["method"],
+            **scale.interval(welch["ci_low"], welch["ci_high"]),
+            **p_values(p),
+            "significant": exact["enough_expected"] and exact["enough_reoffenders"]
+            and p is not None and p <= 0.05,
+            "spans_zero": spans_zero(welch["ci_low"], welch["ci_high"]),
+        }  # fmt: skip
+    found["adjusted"] = None
+    if adjusted is not None:
+        found["adjusted"] = {
+            "difference": scale.nearest(adjusted["difference"]),
+            **scale.interval(adjusted["ci_low"], adjusted["ci_high"]),
+            **p_values(adjusted["p_value"]),
+        }
+    return found
+
+
+def treated_only_of(policy: Policy, exact: Results) -> Results:
+    """Return the rate of the treated alone."""
+    rules = strikes_of(policy, exact["support"]["treated"], "share")
+    scale = Scale("share")
+    if not rules and scale.nearest(exact["treated"]) in {0, 100}:
+        rules = [CLASS]
+    few = exact["n_treated"] < policy.fewest_people
+    return {
+        "measure": exact["measure"],
+        "unit": exact["unit"],
+        "treated": None if rules else scale.nearest(exact["treated"]),
+        "treated_ci": None if rules else scale.limits(exact["treated_ci"]),
+        "n_treated": None if few else rounded(policy, exact["n_treated"]),
+        "withheld": rules,
+    }
+
+
+def _per_100(found: Results, unit: str) -> Results:
+    """Return rounded figures per 100 people."""
+    factor = 1.0 if unit == "per_100_people" else 100.0
+    names = ("treated", "comparison", "difference", "ci_low", "ci_high")
+    return {
+        name: None if found[name] is None else int(round_step(factor * found[name]))
+        for name in names
+    }

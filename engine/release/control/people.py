@@ -1,0 +1,256 @@
+"""Disclosure control of who is in a study: years, attrition, linkage, profile."""
+
+from engine.release.control.policy import (
+    CELL,
+    CLASS,
+    EXTREMES,
+    GROUP,
+    Policy,
+    Results,
+    cell_of,
+    digits,
+    is_safe_share,
+    mean_of,
+    percent,
+    plain_step,
+    rounded,
+)
+from engine.release.rounding import round_step
+
+
+def control_study(policy: Policy, exact: Results) -> Results:
+    """Return the facts of a study; its first and last year have enough people beyond them."""
+    years = {int(year): n for year, n in exact["people_by_year"].items()}
+    found = {key: value for key, value in exact.items() if key != "people_by_year"}
+    for name, order in (("first_year", sorted(years)), ("last_year", sorted(years)[::-1])):
+        seen, found[name] = 0, None
+        for year in order:
+            seen += years[year]
+            if seen >= policy.fewest_in_cell:
+                found[name] = year
+                break
+    return found
+
+
+def control_attrition(policy: Policy, exact: Results) -> Results:
+    """Return the attrition; stages that lose few people are merged with a neighbour."""
+    submitted = exact["submitted"]
+    stages = merged_stages(policy, exact["stages"])
+    return {
+        "submitted": rounded(policy, submitted),
+        "analysed": cell_of(policy, exact["analysed"]),
+        "analysed_percent": percent(exact["analysed"] / submitted)
+        if cell_of(policy, exact["analysed"]) is not None
+        else None,
+        "may_not_add": True,
+        "stages": [stage_of(policy, one, submitted) for one in stages],
+        "groups": [level_of(policy, one) for one in exact["groups"]],
+    }
+
+
+def merged_stages(policy: Policy, stages: list[Results]) -> list[Results]:
+    """Merge a stage that loses 1 to 9 people with the next that loses anybody."""
+    merged: list[Results] = []
+    waiting: Results | None = None
+    for stage in stages:
+        one = dict(stage, merged=[])
+        if waiting is not None:
+            one = _joined(waiting, one)
+        small = 0 < one["lost"] < policy.fewest_in_cell
+        waiting = one if small else None
+        if not small and (one["lost"] or not one["merged"]):
+            merged.append(one)
+    if waiting is not None:
+        while merged and 0 < waiting["lost"] < policy.fewest_in_cell:
+            waiting = _joined(merged.pop(), waiting)
+        merged.append(waiting)
+    return merged
+
+
+def stage_of(policy: Policy, exact: Results, submitted: int) -> Results:
+    """Return a stage with those of its reasons that concern enough people."""
+    lost = cell_of(policy, exact["lost"])
+    share = exact["lost"] / submitted
+    reasons = [one for one in exact["reasons"] if one["lost"] >= policy.fewest_in_cell]
+    rest = exact["lost"] - sum(one["lost"] for one in reasons)
+    if 0 < rest < policy.fewest_in_cell and reasons:
+        smallest = min(reasons, key=lambda one: one["lost"])
+        reasons = [one for one in reasons if one is not smallest]
+        rest += smallest["lost"]
+    shown = [
+        {
+            "code": one["code"],
+            "label": one["label"],
+            "lost": cell_of(policy, one["lost"]),
+            "lost_percent": percent(one["lost"] / submitted),
+        }
+        for one in reasons
+    ]
+    if rest >= policy.fewest_in_cell:
+        shown.append(
+            {
+                "code": "several",
+                "label": "several reasons, each of few people",
+                "lost": cell_of(policy, rest),
+                "lost_percent": percent(rest / submitted),
+            }
+        )
+    return {
+        "code": exact["code"],
+        "label": exact["label"],
+        "left": exact["left"],
+        "lost": lost,
+        "lost_percent": None if lost is None else percent(share),
+        "lost_text": None
+        if lost is None
+        else "0%"
+        if exact["lost"] == 0
+        else "<1%"
+        if share < 0.01
+        else f"{percent(share)}%",
+        "remaining": cell_of(policy, exact["remaining"]),
+        "merged": exact["merged"],
+        "reasons": shown,
+        "withheld": [CELL] if lost is None else [],
+    }
+
+
+def level_of(policy: Policy, exact: Results) -> Results:
+    """Return a level of a sub-group; both who was analysed and who was not need people."""
+    sides = (exact["analysed"], exact["submitted"] - exact["analysed"])
+    hidden = min(sides) < policy.fewest_in_cell
+    small = exact["submitted"] < policy.fewest_in_cell
+    return {
+        "dimension": exact["dimension"],
+        "level": exact["level"],
+        "label": exact["label"],
+        "submitted": None if small else rounded(policy, exact["submitted"]),
+        "analysed": None if hidden else rounded(policy, exact["analysed"]),
+        "analysed_percent": None if hidden else percent(exact["analysed"] / exact["submitted"]),
+        "withheld": [CELL] if hidden else [],
+    }
+
+
+def control_unmatched(policy: Policy, exact: Results) -> Results:
+    """Return how those without a match differ; nothing where they are few."""
+    few = 0 < exact["n"] < policy.fewest_people
+    return {
+        "n": None if few else rounded(policy, exact["n"]),
+        "withheld": [GROUP] if few else [],
+        "rows": []
+        if few
+        else [
+            {
+                "name": one["name"],
+                "label": one["label"],
+                "unit": one["unit"],
+                "matched": mean_of(one["matched"], one["unit"]),
+                "unmatched": mean_of(one["unmatched"], one["unit"]),
+                "smd": plain_step(one["smd"], 0.1),
+            }
+            for one in exact["rows"]
+            if one["unit"] != "percent" or is_safe_share(policy, one["unmatched"], exact["n"])
+        ],
+    }
+
+
+def control_profile(policy: Policy, exact: Results) -> Results:
+    """Return what the treated are like; nothing where they are few."""
+    few = exact["n"] < policy.fewest_people
+    sections = [] if few else [section_of(policy, one, exact["n"]) for one in exact["sections"]]
+    return {
+        "n": None if few else rounded(policy, exact["n"]),
+        "sections": sections,
+        "withheld": [GROUP] if few else [],
+    }
+
+
+def section_of(policy: Policy, exact: Results, n: int) -> Results:
+    """Return one section of the profile."""
+    found: Results = {key: exact[key] for key in ("name", "label", "kind")}
+    found.update(levels=[], sums_to_100=None, mean=None, p10=None, p90=None, withheld=[])
+    if exact["kind"] == "number":
+        support = exact["support"]
+        if support["n"] < policy.fewest_people:
+            return {**found, "withheld": [GROUP]}
+        found["mean"] = digits(exact["mean"])
+        beyond = min(support["low"], support["high"]) >= policy.fewest_in_cell
+        if beyond:
+            found["p10"], found["p90"] = digits(exact["p10"]), digits(exact["p90"])
+        return {**found, "withheld": [] if beyond else [EXTREMES]}
+    least = policy.fewest_in_cell
+    unknown = sum(one["n"] for one in exact["levels"] if one["level"] == "(missing)")
+    if 0 < unknown < least:  # the shares are then of those whose level is known
+        n -= unknown
+        exact = {**exact, "levels": [one for one in exact["levels"]
+                                     if one["level"] != "(missing)"]}  # fmt: skip
+    shown = [one for one in exact["levels"] if one["n"] >= least]
+    rest = n - sum(one["n"] for one in shown)
+    if 0 < rest < least and shown:
+        rest += shown.pop()["n"]
+    if not shown or (len(shown) == 1 and rest == 0):
+        # One level that everybody has says something of each of them.
+        return {**found, "withheld": [CLASS]}
+    levels = [{"label": one["label"], "n": one["n"]} for one in shown]
+    levels += [{"label": "others", "n": rest}] if rest else []
+    if len(levels) < 2:
+        return {**found, "withheld": [CLASS]}
+    found["levels"] = [
+        {"label": one["label"], "percent": percent(one["n"] / n), "withheld": []} for one in levels
+    ]
+    found["sums_to_100"] = sum(one["percent"] for one in found["levels"]) == 100
+    return found
+
+
+def control_linkage(policy: Policy, exact: Results) -> Results:
+    """Return how people were found."""
+    submitted, least = exact["submitted"], policy.fewest_in_cell
+    methods = [one for one in exact["by_method"] if one["n"] >= least]
+    rest = sum(one["n"] for one in exact["by_method"]) - sum(one["n"] for one in methods)
+    if 0 < rest < least and methods:
+        smallest = min(methods, key=lambda one: one["n"])
+        methods = [one for one in methods if one is not smallest]
+        rest += smallest["n"]
+    shown = [*methods]
+    if rest >= least:
+        shown.append({"method": "several", "label": "Other ways", "n": rest})
+    both = min(exact["linked"], submitted - exact["linked"]) >= least
+    false = exact["expected_false"]
+    return {
+        "submitted": rounded(policy, submitted),
+        "linked": rounded(policy, exact["linked"]) if both else None,
+        "linked_percent": percent(exact["linked"] / submitted) if both else None,
+        "by_method": [
+            {**one, "n": rounded(policy, one["n"]), "percent": percent(one["n"] / submitted)}
+            for one in shown
+        ],
+        "expected_false_percent": None
+        if false is None or not exact["linked"]
+        else round_step(100.0 * false / exact["linked"], 0.1),
+        "by_group": [
+            {
+                "group": one["group"],
+                "level": one["level"],
+                "label": one["label"],
+                "linked_percent": percent(one["linked"] / one["rows"])
+                if min(one["linked"], one["rows"] - one["linked"]) >= least
+                else None,
+                "withheld": []
+                if min(one["linked"], one["rows"] - one["linked"]) >= least
+                else [CELL],
+            }
+            for one in exact["by_group"]
+        ],
+        "withheld": [] if both else [CELL],
+    }
+
+
+def _joined(first: Results, second: Results) -> Results:
+    """Join two neighbouring stages: the second goes on, and holds what the first lost."""
+    return {
+        **second,
+        "label": f"{first['label']}; {second['label']}",
+        "lost": first["lost"] + second["lost"],
+        "reasons": [*first["reasons"], *second["reasons"]],
+        "merged": [*first["merged"], first["code"], *second["merged"]],
+    }

@@ -1,0 +1,112 @@
+"""``justicelab plan`` and ``justicelab run`` on the command line, linkage and all."""
+
+import inspect
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from cli.run import run as run_command
+from engine.plan import Plan, plan_text
+from engine.records.synthetic.nation import synthesise
+from engine.release.disclosure import Policy
+from engine.release.study_folder import PRIVATE_FILES, RELEASE_FILES
+from engine.store.prepare import prepare
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+QUICK = """
+[gate]
+largest_smd = 0.5
+[sub_analyses]
+by = []
+[oasys]
+trio = false
+[region]
+control = false
+"""
+
+
+@pytest.fixture(scope="module")
+def nation(tmp_path_factory):
+    out = tmp_path_factory.mktemp("nation")
+    synthesise(6_000, out, seed=5, threads=2)
+    prepare(out / "extract", out / "store", threads=2, memory_bytes=1 << 30)
+    return out
+
+
+@pytest.fixture
+def run(nation, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "plan.toml").write_text(QUICK)
+    submission = nation / "submissions" / "medium-none-random.csv"
+    arguments = ["--submission", str(submission), "--store", str(nation / "store"), "-o", "study"]
+
+    def invoke(*options):
+        return CliRunner().invoke(app, ["run", *arguments, "--plan", "plan.toml", *options])
+
+    return invoke
+
+
+def test_a_plan_is_written_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = CliRunner().invoke(app, ["plan", "--out", "plan.toml"])
+    again = CliRunner().invoke(app, ["plan", "--out", "plan.toml"])
+
+    assert (first.exit_code, first.output) == (0, "")
+    assert (tmp_path / "plan.toml").read_text() == plan_text()
+    assert again.exit_code == 73
+
+
+def test_a_study_from_the_command_line(run, tmp_path):
+    result = run("--threads", "1", "--memory", "1G")
+
+    assert result.exit_code == 0, result.output
+    assert re.match(r" +people {2}\w+", result.stdout)
+    assert "All people analysed" in result.stdout
+    assert result.stderr == "What may be handed over is in study/release.\n"
+    released = json.loads((tmp_path / "study" / "release" / "results.json").read_text())
+    assert released["headline"]["verdict"].replace("_", " ") in result.stdout
+    shown = run("--json", "--quiet")
+    assert json.loads(shown.stdout) == released
+    assert shown.stderr == ""
+
+
+def test_a_dry_run_writes_nothing(run, tmp_path):
+    result = run("--dry-run")
+
+    assert result.exit_code == 0, result.output
+    assert [line.split("  ")[0] for line in result.stdout.splitlines()] == [
+        "verdict", "rows", "usable", "store of", "last index date", "plan",
+    ]  # fmt: skip
+    assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_wrong_plan_is_told_before_anything_is_written(run, tmp_path, more):
+    (tmp_path / "plan.toml").write_text("[matching]\nratoi = 3\n")
+    result = run(*more)
+
+    assert result.exit_code == 65
+    assert "Did you mean 'ratio'?" in result.stderr
+    assert not (tmp_path / "study").exists()
+
+
+def test_the_page_names_every_option_file_and_section():
+    page = (DOCS / "study.md").read_text()
+    options = {
+        name.removeprefix("as_").replace("_", "-")
+        for name in inspect.signature(run_command).parameters
+    }
+
+    assert {f"--{name}" for name in options} <= set(re.findall(r"--[a-z-]+", page))
+    named = set(re.findall(r"`([a-z][a-z-]*\.[a-z]+)`", page))
+    assert set(PRIVATE_FILES) <= named
+    assert {name for name in RELEASE_FILES if not name.startswith("table-")} <= named
+    assert {f"`[{name}]`" for name in Plan.model_fields if name != "format"} <= set(
+        re.findall(r"`\[[a-z_]+\]`", page)
+    )
+    for rule in Policy().as_results()["rules"]:
+        assert f"| {rule['id']} |" in page

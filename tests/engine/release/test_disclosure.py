@@ -1,0 +1,466 @@
+"""Disclosure control: each rule at its limit, and what no release may ever hold."""
+
+import ast
+import copy
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.effects.measures import MEASURES
+from engine.errors import UsageError
+from engine.release import disclosure
+from engine.release.disclosure import Policy, Released, release_results
+from tests.engine.release.exact_study import (
+    PEOPLE,
+    make_analysis,
+    make_balance_row,
+    make_exact,
+    make_measure,
+    make_stage,
+)
+from tests.kernels.support import examples
+
+ROOT = Path(__file__).resolve().parents[3]
+RATE, FREQUENCY, DAYS = MEASURES[:3]
+FIGURES = (
+    "treated", "comparison", "difference", "ci_low", "ci_high", "treated_ci", "comparison_ci",
+    "per_100", "p_value", "p_text", "direction", "spans_zero", "moj_compatible", "adjusted",
+)  # fmt: skip
+
+
+def released(exact=None, policy=None):
+    return release_results(exact or make_exact(), policy or Policy()).results
+
+
+def one_measure(measure):
+    exact = make_exact()
+    exact["analyses"] = [make_analysis(measures=[measure])]
+    return released(exact)["analyses"][0]["measures"][0]
+
+
+def walk(value):
+    yield value
+    for one in (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    ):
+        yield from walk(one)
+
+
+# ------------------------------------------------------------------------------ the one door
+
+
+def test_only_disclosure_control_makes_released_results():
+    with pytest.raises(TypeError, match="only disclosure control"):
+        Released(object(), {}, Policy())
+    with pytest.raises(TypeError, match="only disclosure control"):
+        Released(None, {}, Policy())
+
+
+def test_nobody_else_calls_for_the_key_or_makes_the_type():
+    home = Path(disclosure.__file__)
+    for path in [p for room in ("engine", "cli") for p in (ROOT / room).rglob("*.py")]:
+        if path == home:
+            continue
+        tree = ast.parse(path.read_text())
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        names |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        assert "_ONLY_HERE" not in names, path
+        made = [
+            node
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and getattr(node.func, "id", getattr(node.func, "attr", "")) == "Released"
+        ]
+        assert made == [], path
+
+
+def test_released_results_cannot_be_changed():
+    found = release_results(make_exact(), Policy())
+    found.results["headline"]["verdict"] = "more"
+    found.results["analyses"].clear()
+
+    assert found.results["headline"]["verdict"] == "fewer"
+    assert len(found.results["analyses"]) == 1
+    with pytest.raises(AttributeError):
+        found.results = {}
+
+
+@pytest.mark.parametrize(
+    "milder", [{"fewest_people": 29}, {"fewest_in_cell": 9}, {"count_base": 4}]
+)
+def test_a_milder_policy_is_refused(milder):
+    with pytest.raises(UsageError, match="milder"):
+        Policy(**milder)
+
+
+# ---------------------------------------------------------------------- nothing exact remains
+
+
+def test_no_exact_count_and_no_unrounded_figure_is_left():
+    exact = make_exact()
+    del exact["plan"], exact["limits"]
+    text = json.dumps(released({**exact, "plan": {}, "limits": {}}))
+    figures = {
+        value
+        for value in walk(exact)
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    counts = {value for value in figures if value > 30 and value == int(value) and value % 5}
+    fractions = {value for value in figures if value != round(value, 2)}
+    shown = set(re.findall(r"-?\d+(?:\.\d+)?", text))
+
+    assert len(counts) > 30
+    assert len(fractions) > 60
+    # 33 and the like may stand for a percentage or for days; numbers of people here are larger
+    assert {str(int(n)) for n in counts if n > 130} & shown == set()
+    assert {repr(value) for value in fractions} & shown == set()
+
+
+def test_what_disclosure_control_needs_is_taken_out():
+    keys = {key for value in walk(released()) if isinstance(value, dict) for key in value}
+
+    assert keys.isdisjoint(
+        {"support", "expected", "reoffenders", "standard_error", "people_by_year", "many",
+         "heaviest_share", "n"} - {"n"}
+    )  # fmt: skip
+
+
+def test_every_count_lies_on_the_grid_for_every_base():
+    for base in (5, 10, 25):
+        found = released(policy=Policy(count_base=base))
+        counts = found["analyses"][0]["counts"]
+        sizes = [v for k, v in counts.items() if k != "withheld" and not k.endswith("percent")]
+        sizes += [
+            m[f"n_{arm}"]
+            for m in found["analyses"][0]["measures"]
+            for arm in ("treated", "comparison")
+        ]
+        sizes += [found["attrition"][key] for key in ("submitted", "analysed")]
+        sizes += [s[key] for s in found["attrition"]["stages"] for key in ("lost", "remaining")]
+        sizes += [g[key] for g in found["attrition"]["groups"] for key in ("submitted", "analysed")]
+        sizes += [found["profile"]["n"], found["unmatched"]["n"]]
+        sizes += [found["certificate"][key] for key in ("treated_matched", "maximum_matchable")]
+        sizes += [found["linkage"]["linked"], *(m["n"] for m in found["linkage"]["by_method"])]
+
+        assert all(size is None or size % base == 0 for size in sizes)
+        assert sum(size is not None for size in sizes) > 25
+
+
+def test_rates_are_whole_percent_and_counts_have_two_digits():
+    found = released()["analyses"][0]["measures"]
+    rate, frequency, days = found[:3]
+
+    assert (rate["treated"], rate["comparison"], rate["difference"]) == (31, 38, -7)
+    assert (rate["ci_low"], rate["ci_high"]) == (-9, -4)  # -8.56 and -4.56, outward
+    assert rate["per_100"] == {
+        "treated": 31, "comparison": 38, "difference": -7, "ci_low": -9, "ci_high": -4,
+    }  # fmt: skip
+    assert (frequency["treated"], frequency["comparison"]) == (1.2, 1.4)
+    assert frequency["per_100"]["treated"] == 120
+    assert (days["treated"], days["difference"], days["per_100"]) == (128, 9, None)
+    assert all(isinstance(one[key], int) for one in (rate, days) for key in ("treated", "ci_low"))
+
+
+def test_a_rounded_end_of_zero_does_not_make_a_clear_result_unclear():
+    measure = make_measure(RATE, (PEOPLE, 317), (4627, 1739), (0.31, 0.34), half=0.0297)
+    found = one_measure(measure)
+
+    assert (found["ci_low"], found["ci_high"]) == (-6, 0)
+    assert (found["spans_zero"], found["verdict"], found["significant"]) == (False, "fewer", True)
+
+
+# ------------------------------------------------------------------------- rules at their limit
+
+
+@pytest.mark.parametrize(
+    ("treated", "comparison", "rules"),
+    [
+        ((30, 10), (30, 10), []),
+        ((29, 10), (99, 40), ["D1"]),
+        ((99, 40), (29, 10), ["D1"]),
+        ((99, 9), (99, 40), ["np", "D2"]),
+        ((99, 40), (99, 9), ["D2"]),
+        ((99, 89), (99, 40), []),
+        ((99, 90), (99, 40), ["D3"]),
+        ((99, 40), (99, 90), ["D3"]),
+        ((99, 99), (99, 40), ["D3"]),
+        ((99, 0), (99, 40), ["np", "D2"]),
+        ((20, 5), (20, 5), ["np", "D1", "D2"]),
+    ],
+)
+def test_a_rate_is_withheld_by_its_rule(treated, comparison, rules):
+    means = tuple(arm[1] / arm[0] for arm in (treated, comparison))
+    found = one_measure(make_measure(RATE, treated, comparison, means, p=0.5, reoffenders=40))
+
+    assert found["withheld"] == rules
+    if rules:
+        assert [found[key] for key in FIGURES] == [None] * len(FIGURES)
+        assert found["verdict"] is None
+        assert not found["significant"]
+    else:
+        assert found["treated"] is not None
+
+
+def test_a_share_that_rounds_to_nobody_or_all_is_withheld():
+    for events in (12, 4988):
+        treated, comparison = (5000, events), (5000, 2000)
+        measure = make_measure(RATE, treated, comparison, (events / 5000, 0.4), reoffenders=99)
+        assert one_measure(measure)["withheld"] == ["D3"]
+
+
+def test_days_need_people_and_have_no_other_side():
+    found = one_measure(make_measure(DAYS, (30, 30), (30, 30), (128.3, 119.6), reoffenders=30))
+    few = one_measure(make_measure(DAYS, (29, 29), (30, 30), (128.3, 119.6), reoffenders=29))
+
+    assert found["withheld"] == []
+    assert few["withheld"] == ["D1"]
+
+
+def test_too_few_reoffenders_may_be_said_without_figures():
+    measure = make_measure(RATE, (99, 9), (99, 40), (0.09, 0.4), p=0.001)
+    found = one_measure(measure)
+
+    assert found["verdict"] == "too_few_reoffenders"
+    assert found["treated"] is None
+
+
+def test_a_group_under_thirty_has_no_size():
+    exact = make_exact()
+    exact["analyses"][0]["counts"].update(treated=29, treated_matched=29)
+    exact["analyses"][0]["gate"]["rules"][0]["value"] = 29
+    found = released(exact)["analyses"][0]
+
+    assert found["counts"]["withheld"] == ["D1"]
+    assert [v for k, v in found["counts"].items() if k != "withheld"] == [None] * 8
+    assert [rule["value"] for rule in found["gate"]["rules"][:2]] == [None, None]
+
+
+def test_the_treated_alone_follow_the_same_rules():
+    exact = make_exact()
+    for events, rules in ((31, []), (9, ["D2"]), (95, ["D3"])):
+        exact["analyses"][0]["treated_only"] = {
+            "measure": "reoffended", "unit": "per_100_people", "treated": events / 103,
+            "treated_ci": [0.2, 0.4], "n_treated": 103,
+            "support": {"treated": {"people": 103, "events": events}},
+        }  # fmt: skip
+        own = released(exact)["analyses"][0]["treated_only"]
+        assert own["withheld"] == rules
+        assert (own["treated"] is None) == bool(rules)
+        assert own["n_treated"] == 105
+
+
+# -------------------------------------------------------------------------------- other parts
+
+
+def test_small_stages_are_merged_with_the_next_that_loses_anybody():
+    stages = released()["attrition"]["stages"]
+
+    assert [stage["code"] for stage in stages] == [
+        "submission", "sentence", "eligibility", "matching",
+    ]  # fmt: skip
+    assert stages[1]["merged"] == ["linkage"]
+    assert stages[1]["lost"] == 660  # 7 + 652
+    assert [reason["code"] for reason in stages[0]["reasons"]] == ["several"]  # 38 + 3
+    assert {reason["code"] for reason in stages[1]["reasons"]} == {"no_sentence", "several"}
+
+
+@given(
+    st.lists(st.integers(0, 60), min_size=1, max_size=6), st.integers(30, 400), st.integers(10, 20)
+)
+@examples(150, 150)
+def test_no_stage_of_an_attrition_shows_few_people(lost, analysed, least):
+    exact = make_exact()
+    submitted = remaining = analysed + sum(lost)
+    stages = []
+    for number, n in enumerate(lost):
+        remaining -= n
+        stages.append(make_stage(f"s{number}", n, remaining, {f"r{number}": n} if n else {}))
+    exact["attrition"].update(submitted=submitted, analysed=analysed, stages=stages)
+    found = released(exact, Policy(fewest_in_cell=least))["attrition"]
+
+    total = sum(lost)
+    for stage in found["stages"]:
+        assert stage["lost"] is None or stage["lost"] == 0 or stage["lost"] >= least - 2
+        for reason in stage["reasons"]:
+            assert reason["lost"] >= least - 2
+        if stage["lost"] is None:
+            assert 0 < total < least
+    codes = [c for stage in found["stages"] for c in [*stage["merged"], stage["code"]]]
+    assert len(codes) == len(set(codes))
+    assert {f"s{i}" for i, n in enumerate(lost) if n} <= set(codes)
+
+
+def test_small_levels_are_merged_or_withheld():
+    rows = {row["name"]: row for row in released()["balance"]["rows"]}
+
+    assert "group=c" not in rows
+    assert rows["group=(other)"]["withheld"] == ["D2"]
+    assert rows["flag=yes"]["withheld"] == ["D3"]
+    assert rows["rare=yes"]["withheld"] == ["D2"]
+    assert rows["rare=yes"]["treated"] is None
+    assert (rows["group=a"]["treated"], rows["group=a"]["light"]) == (60, "green")
+    assert (rows["age"]["treated"], rows["age"]["smd_after"]) == (31.0, 0.01)
+
+
+def test_merged_levels_add_up():
+    exact = make_exact()
+    exact["balance"]["rows"] = [
+        make_balance_row("group=a", "percent", 0.97, 983),
+        make_balance_row("group=b", "percent", 8 / PEOPLE, 8),
+        make_balance_row("group=c", "percent", 9 / PEOPLE, 9),
+    ]
+    rows = {row["name"]: row for row in released(exact)["balance"]["rows"]}
+
+    assert set(rows) == {"group=a", "group=(other)"}
+    assert rows["group=(other)"]["treated"] == 2
+    assert rows["group=(other)"]["withheld"] == []
+
+
+def test_percentiles_need_people_beyond_them_and_there_are_no_extremes():
+    exact = make_exact()
+    section = exact["profile"]["sections"][1]
+    section["support"]["high"] = 9
+    found = {one["name"]: one for one in released(exact)["profile"]["sections"]}
+
+    assert (found["age"]["p10"], found["age"]["p90"]) == (None, None)
+    assert found["age"]["withheld"] == ["D7"]
+    assert found["age"]["mean"] == 31.0
+    keys = {key for value in walk(released()) if isinstance(value, dict) for key in value}
+    assert not {key for key in keys if re.search("minimum|maximum$|^min|^max_|largest_age", key)}
+
+
+def test_the_few_who_are_not_known_leave_the_shares():
+    found = released()["profile"]["sections"][0]
+
+    assert [(one["label"], one["percent"]) for one in found["levels"]] == [
+        ("men", 82), ("women", 18),
+    ]  # fmt: skip
+
+
+def test_what_everybody_is_is_not_said():
+    exact = make_exact()
+    exact["profile"]["sections"][0]["levels"] = [{"level": "M", "label": "men", "n": PEOPLE}]
+    found = released(exact)["profile"]["sections"][0]
+
+    assert (found["levels"], found["withheld"]) == ([], ["D3"])
+
+
+def test_years_have_enough_people_at_both_ends():
+    study = released()["study"]
+
+    assert (study["first_year"], study["last_year"]) == (2016, 2018)
+
+
+def test_classes_of_the_overlap_hold_enough_people_and_open_ends():
+    exact = make_exact()
+    found = released(exact)["overlap"]
+
+    assert len(found["edges"]) == len(found["treated"]) + 1
+    assert found["edges"][:3] == [-7.5, -7.25, -7.0]  # 3 and 8 people are the first class
+    assert found["edges"][-1] == 1.0
+    assert sum(found["treated"]) in range(95, 106)
+    further = copy.deepcopy(exact)
+    for key, more in (("treated", 1.0), ("comparison_before", 3.0), ("comparison_after", 1.0)):
+        further["overlap"][key] += [0.0] * 9 + [more]
+    further["overlap"]["edges"] += [1.25 + 0.25 * i for i in range(10)]
+    # somebody far out changes neither edge nor class
+    assert released(further)["overlap"]["edges"] == found["edges"]
+    few = copy.deepcopy(exact)
+    few["overlap"]["treated"] = [0.0] * 38 + [5.0, 9.0]
+    assert released(few)["overlap"]["edges"] == []
+    assert released(few)["overlap"]["withheld"] == ["D2"]
+
+
+def test_nothing_is_said_of_what_would_overturn_a_result_that_is_withheld():
+    exact = make_exact()
+    exact["analyses"][0]["measures"][0] = make_measure(RATE, (99, 9), (99, 40), (0.09, 0.4), p=0.5)
+    found = released(exact)
+
+    assert found["sensitivity"]["e_values"] == []
+    assert found["sensitivity"]["left_out"] is None
+    assert found["path"][0]["difference"] is None
+    assert {"rule": "D2", "figures": 4} in found["withheld"] or any(
+        one["rule"] == "D2" for one in found["withheld"]
+    )
+
+
+def test_sentences_hold_only_what_is_printed():
+    found = released()["sensitivity"]
+    texts = [
+        found["gamma"]["sentence"],
+        found["left_out"]["sentence"],
+        found["instability"]["sentence"],
+        *(p["sentence"] for p in found["placebos"]),
+    ]
+
+    assert all(texts)
+    numbers = {n for text in texts for n in re.findall(r"\d+(?:\.\d+)?", text)}
+    assert numbers <= {"1.2", "4", "7", "8", "6", "20", "100"}
+
+
+def test_pairs_do_not_give_the_number_of_people_away():
+    certificate = released()["certificate"]
+
+    assert certificate["pairs_checked"] == 5100
+    assert certificate["treated_matched"] == 1015
+
+
+# ---------------------------------------------------------------------------------- properties
+
+arms = st.tuples(st.integers(1, 5000), st.floats(0, 1)).map(
+    lambda pair: (pair[0], round(pair[0] * pair[1]))
+)
+
+
+@given(arms, arms, st.floats(0.001, 0.2), st.sampled_from(["share", "count", "days"]))
+@examples(300, 300)
+def test_whatever_is_released_keeps_the_rules(treated, comparison, half, kind):
+    measure = {"share": RATE, "count": FREQUENCY, "days": DAYS}[kind]
+    factor = {"share": 1.0, "count": 3.7, "days": 1.0}[kind]
+    if kind == "days":
+        treated, comparison = (treated[0],) * 2, (comparison[0],) * 2
+        means = (101.3, 117.9)
+    else:
+        means = tuple(factor * arm[1] / arm[0] for arm in (treated, comparison))
+    clear = abs(means[0] - means[1]) > half * {"share": 1.0, "count": 4.0, "days": 100.0}[kind]
+    p = 0.013 if clear else 0.537
+    found = one_measure(make_measure(measure, treated, comparison, means, half, p))
+
+    if found["withheld"]:
+        assert [found[key] for key in FIGURES] == [None] * len(FIGURES)
+    else:
+        for people, events in (treated, comparison):
+            assert people >= 30
+            assert events >= 10
+            assert kind == "days" or people - events >= 10
+        assert found["ci_low"] <= found["difference"] <= found["ci_high"]
+        if kind == "share":
+            assert not {found["treated"], found["comparison"]} & {0, 100}
+        if found["significant"]:
+            assert found["p_value"] <= 0.05
+            assert found["verdict"] in {"fewer", "more", "earlier", "later"}
+            assert not found["spans_zero"]
+    for name, arm in (("n_treated", treated), ("n_comparison", comparison)):
+        assert found[name] is None or (found[name] % 5 == 0 and arm[0] >= 30)
+
+
+@given(arms, st.integers(0, 200))
+@examples(300, 300)
+def test_rules_never_become_milder_when_a_count_falls(treated, fewer):
+    people, events = treated
+    before = make_measure(RATE, (people, events), (4000, 1500), (events / people, 0.375), p=0.5)
+    lower = max(events - fewer, 0)
+    after = make_measure(RATE, (people, lower), (4000, 1500), (lower / people, 0.375), p=0.5)
+    smaller = max(people - fewer, 1)
+    group = make_measure(
+        RATE, (smaller, min(events, smaller)), (4000, 1500), (min(events, smaller) / smaller, 0.375)
+    )
+
+    if "D2" in one_measure(before)["withheld"]:
+        assert "D2" in one_measure(after)["withheld"]
+    if "D1" in one_measure(before)["withheld"]:
+        assert "D1" in one_measure(group)["withheld"]
