@@ -15,6 +15,8 @@ PACKAGES = (
     "numpy",
     "scipy",
     "pyarrow",
+    "duckdb",
+    "splink",
     "glum",
     "tabmat",
     "scikit-learn",

@@ -15,8 +15,8 @@ def _time(benchmark, side, task, warm, *, threads, laps):
     return found, found[0].answer
 
 
-def test_matches_held_fixed(benchmark, note, full):
-    rows = 1_000_000 if full else 100_000
+def test_matches_held_fixed(benchmark, note, size):
+    rows = size.million
     laps, answer = _time(
         benchmark,
         "bootstrap:multipliers",
@@ -34,19 +34,19 @@ def test_matches_held_fixed(benchmark, note, full):
             sum(ours.values()),
             "s",
             ours=ours,
-            limit=5.0 if full else None,
+            limit=size.bar(5.0),
             answers=f"SD over replicates / sqrt(sum phi^2) = {float(answer['ratio']):.3f}",
         )
     )
     assert abs(float(answer["ratio"]) - 1.0) < 0.12
 
 
-def test_one_refit_and_match(benchmark, note, full):
-    count = 200 if full else 24
+def test_one_refit_and_match(benchmark, note, size):
+    count = 200 if size.holds_bars else 24
     laps, answer = _time(
         benchmark,
         "bootstrap:refits",
-        {"rows": 100_000, "replicates": count},
+        {"rows": size.least, "replicates": count},
         {"rows": 20_000, "replicates": 8},
         threads=1,
         laps=3,
@@ -55,24 +55,24 @@ def test_one_refit_and_match(benchmark, note, full):
     note(
         Figure(
             "one refit and 1-NN match",
-            100_000,
+            size.least,
             "CPU ms, 1 thread",
             1e3 * sum(ours.values()) / count,
             "ms",
             ours=ours,
-            limit=15.0 if full else None,
+            limit=size.bar(15.0),
             answers=f"{answer['passes'].mean():.1f} passes to a scaled gradient of 1e-8",
         )
     )
     assert float(answer["warm"]) == 1.0
 
 
-def test_a_thousand_refits_and_matches(benchmark, note, full):
-    count = REPLICATES if full else 24
+def test_a_thousand_refits_and_matches(benchmark, note, size):
+    count = REPLICATES if size.holds_bars else 24
     laps, answer = _time(
         benchmark,
         "bootstrap:refits",
-        {"rows": 100_000, "replicates": count},
+        {"rows": size.least, "replicates": count},
         {"rows": 20_000, "replicates": 8},
         threads=None,
         laps=1,
@@ -81,12 +81,12 @@ def test_a_thousand_refits_and_matches(benchmark, note, full):
     note(
         Figure(
             f"{count} refits and 1-NN matches",
-            100_000,
+            size.least,
             "wall s, all cores",
             sum(ours.values()),
             "s",
             ours=ours,
-            limit=12.0 if full else None,
+            limit=size.bar(12.0),
         )
     )
     assert float(answer["warm"]) == 1.0

@@ -11,7 +11,7 @@ from numba import prange
 from kernels._jit import kernel
 from kernels.rules import (
     compare_distances,
-    first_at_least,
+    first_at_least_from,
     may_pair,
     new_to_set,
     squared_distance,
@@ -45,12 +45,14 @@ def _walk(
     listing = chosen.shape[0] > 0
     # Counting keeps a list too: 'twice the same person' cannot be told without one.
     own = chosen if listing else np.empty(16, dtype=np.int64)
+    # Rows come in the order of the score, cell by cell: each search starts where the last ended.
+    right = 0
     for i in range(start, stop):
         at = offset[i] if listing else 0
         value = sequence.score[i]
         low = sequence.low[i]
         high = sequence.high[i]
-        right = first_at_least(score, low, high, value)
+        right = first_at_least_from(score, low, high, value, min(max(right, low), high))
         # The run of equal scores next to the left is served from its start: lower row first.
         run_stop = right
         run_start = pool.run[right - 1] if right > low else low
@@ -99,12 +101,12 @@ def _walk(
 
 
 @kernel(inline=True)
-def _walk_freely(score, run, value, low, high, ratio, caliper, chosen, offset):
+def _walk_freely(score, run, value, low, high, right, ratio, caliper, chosen, offset):
     """As :func:`_walk` where no rule can refuse a candidate and a tie is cut by the preference.
 
-    No tuple of arrays is passed: counting its references costs more than this walk.
+    No tuple of arrays is passed: counting its references costs more than this walk. ``right`` is
+    the first position whose score is at least ``value``.
     """
-    right = first_at_least(score, low, high, value)
     run_stop = right
     run_start = run[right - 1] if right > low else low
     left = run_start
@@ -217,9 +219,13 @@ def nearest_into(
             offset, chosen, count, nearer, start, stop,
         )  # fmt: skip
         return
+    right = 0
     for i in prange(start, stop):
+        right = first_at_least_from(
+            score, low[i], high[i], focal_score[i], min(max(right, low[i]), high[i])
+        )
         count[i] = _walk_freely(
-            score, run, focal_score[i], low[i], high[i], ratio, caliper, chosen, offset[i]
+            score, run, focal_score[i], low[i], high[i], right, ratio, caliper, chosen, offset[i]
         )
 
 

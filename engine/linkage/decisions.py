@@ -262,6 +262,7 @@ def _judge(
         if review.same is not None:
             return Decided(review.same, "linked", "reviewed", 1.0, None, None)
         people = [one for one in people if one.person_id not in review.others]
+    relatives = any(is_likely_relative(one) and one.weight >= limits.review for one in people)
     people = [
         one._replace(weight=min(one.weight, TWIN_WEIGHT)) if is_likely_relative(one) else one
         for one in people
@@ -277,10 +278,11 @@ def _judge(
     doubt = _doubt(people, limits)
     if doubt is None:
         return Decided(best.person_id, "linked", method_of(best), chance, None, best.weight)
-    if doubt == "not_found":
+    if doubt == "not_found" and not relatives:
         reason = "refused_by_reviewer" if refused else doubt if has_birth else "no_birth_date"
         return Decided(None, "not_linked", None, chance, reason, best.weight)
-    return Decided(None, "unresolved", None, chance, doubt, best.weight)
+    reason = "likely_relative" if doubt == "not_found" else doubt
+    return Decided(None, "unresolved", None, chance, reason, best.weight)
 
 
 def _doubt(people: Sequence[Person], limits: Thresholds) -> str | None:
@@ -293,7 +295,7 @@ def _doubt(people: Sequence[Person], limits: Thresholds) -> str | None:
     if best.weight < limits.review and not settled:
         if any(one.identified and not one.corroborated for one in people):
             return "identifier_conflict"
-        return "likely_relative" if is_likely_relative(best) else "not_found"
+        return "not_found"
     if len(people) > 1 and best.weight - people[1].weight < limits.margin:
         return "close_rival"
     if settled:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from engine.errors import AccessError, UsageError
 from engine.linkage.band import review_band
@@ -33,12 +35,14 @@ from engine.linkage.report import LinkageReport, make_report
 from engine.linkage.review import Decision
 from engine.linkage.scoring import score_pairs
 from engine.linkage.submitted import has_identifier, submitted_identities
-from engine.records.database import private_database
+from engine.records.database import Database, private_database
 from engine.store.folder import plain_errors
 from engine.store.reading import Store
 
 Progress = Callable[[str, float], None]
 _MEMORY = 2 << 30
+ROWS_AT_ONCE = 4_000
+"""Rows whose candidates are weighed together; a row of a large index has hundreds of them."""
 _DATES = ("intervention_start", "index_date", "conviction_date")
 
 
@@ -118,34 +122,51 @@ def link_people(
     _private_folder(work)
     submitted = submitted_identities(people)
     rows = people["row"].to_pylist()
-    with private_database(
-        work,
-        [index_folder(store)],
-        threads=threads or len(os.sched_getaffinity(0)),
-        memory_bytes=memory_bytes,
-    ) as database:
-        open_index(database, store)
-        database.register("rows", submitted)
-        database.run("CREATE TEMP TABLE submitted AS SELECT * FROM rows")
-        tell("candidates", 0.0)
-        find_candidates(database)
-        tell("weights", 0.3)
-        score_pairs(database, model)
-        tell("decisions", 0.9)
-        candidates = people_by_row(candidate_people(database), model)
-        present = model["prior"] * model["persons"]
-        found = decide(
-            candidates,
-            _order(people),
-            people["date_of_birth"].is_valid().to_pylist(),
-            limits,
-            present,
-            absent_chances(has_identifier(people), present),
-            reviewed_rows(decisions or (), rows),
+    threads = threads or len(os.sched_getaffinity(0))
+
+    @contextmanager
+    def opened() -> Iterator[Database]:
+        with private_database(
+            work, [index_folder(store)], threads=threads, memory_bytes=memory_bytes
+        ) as database:
+            open_index(database, store)
+            yield database
+
+    candidates: dict[int, list[Person]] = {}
+    for first in range(0, len(rows), ROWS_AT_ONCE):
+        tell("candidates", first / len(rows))
+        some = submitted.filter(
+            pc.and_(
+                pc.greater_equal(submitted["n"], first),
+                pc.less(submitted["n"], first + ROWS_AT_ONCE),
+            )
         )
+        with opened() as database:
+            candidates |= people_by_row(_weighed(database, some, model), model)
+    tell("decisions", 0.0)
+    present = model["prior"] * model["persons"]
+    found = decide(
+        candidates,
+        _order(people),
+        people["date_of_birth"].is_valid().to_pylist(),
+        limits,
+        present,
+        absent_chances(has_identifier(people), present),
+        reviewed_rows(decisions or (), rows),
+    )
+    with opened() as database:
         band = review_band(database, submitted, rows, candidates, found, limits.review)
     tell("decisions", 1.0)
     return Linkage(_links(people, found), band, make_report(people, found))
+
+
+def _weighed(database: Database, submitted: pa.Table, model: dict[str, Any]) -> pa.Table:
+    """Return the candidates of some rows; what they are does not depend on the other rows."""
+    database.register("rows", submitted)
+    database.run("CREATE TEMP TABLE submitted AS SELECT * FROM rows")
+    find_candidates(database)
+    score_pairs(database, model)
+    return candidate_people(database)
 
 
 def reviewed_rows(decisions: Sequence[Decision], rows: Sequence[int]) -> dict[int, Reviewed]:

@@ -119,7 +119,10 @@ def test_model_is_a_distribution_on_each_level_and_honest_about_chance(link):
     assert names["else"]["m"] < names["else"]["u"]
     # two records of different people have the same sex about as often as 0.8 and 0.2 say
     assert comparisons["sex"][0]["u"] == pytest.approx(0.68, abs=0.03)
-    assert comparisons["pnc_id"][0]["u"] == pytest.approx(1 / 3000)
+    # everybody of this extract has a PNC ID
+    assert comparisons["pnc_id"][0]["u"] == pytest.approx(1 / 3000, rel=1e-3)
+    assert comparisons["pnc_id"][2]["label"] == "not on record"
+    assert comparisons["pnc_id"][2]["u"] == pytest.approx(1 / 3000, rel=0.01)
 
 
 def test_levels_of_the_priors_add_up():
