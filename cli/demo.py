@@ -14,7 +14,6 @@ from cli.boundary import guarded
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cli.progress import Report
     from engine.demo import Demo
 
 FOLDER = Path("justicelab-demo")
@@ -112,10 +111,8 @@ def as_object(made: Demo) -> dict[str, object]:
 
 def as_text(made: Demo) -> str:
     """Return a line for each service: what its report says, and what is true."""
-    lines = [
-        f"{'service':<16}{'people':>7}  {'verdict':<21}{'took part':>9}{'others':>8}"
-        f"{'gap':>5}  {'interval':<10}{'truth':>6}"
-    ]
+    head = f"{'service':<16}{'people':>7}  {'verdict':<21}{'took part':>9}{'others':>8}"
+    lines = [f"{head}{'gap':>5}  {'interval':<10}{'truth':>6}"]
     for one in made.studies:
         first = one.results["analyses"][0]
         people = first["counts"]["treated_matched"]
