@@ -56,8 +56,6 @@ NATION, STORE, STUDIES, PAGE = "nation", "store", "studies", "index.html"
 FOLDERS = frozenset({NATION, STORE, STUDIES})
 FILES = frozenset({PAGE, MANIFEST})
 
-_SHARE = 0.02
-"""People of a service, of all people."""
 _SEED = 0
 
 
@@ -71,6 +69,8 @@ class Service:
         Of its submission and its study.
     title : str
         As it stands in the report.
+    share : float
+        Its people, of all people of the nation.
     effect, strength, selection, setting, pull
         See :class:`engine.records.synthetic.interventions.Intervention`.
     answers : mapping of str to str
@@ -79,6 +79,7 @@ class Service:
 
     name: str
     title: str
+    share: float
     effect: str
     strength: float
     selection: str
@@ -88,7 +89,7 @@ class Service:
 
     def intervention(self, people: int) -> Intervention:
         """Return what the synthetic nation is told of it."""
-        size = max(1, round(_SHARE * people))
+        size = round(self.share * people)
         return Intervention(
             self.name, size, self.effect, self.strength, self.selection, self.setting, self.pull
         )
@@ -103,6 +104,7 @@ SERVICES = (
     Service(
         "trade-workshop",
         "Trade workshop",
+        0.02,
         BENEFICIAL,
         0.35,
         RANDOM,
@@ -120,6 +122,7 @@ SERVICES = (
     Service(
         "evening-course",
         "Evening course",
+        0.02,
         NONE,
         0.0,
         RANDOM,
@@ -137,11 +140,12 @@ SERVICES = (
     Service(
         "second-start",
         "Second start",
+        0.03,
         NONE,
         0.0,
         CHERRY_PICKED,
         PRISON,
-        12.0,
+        100.0,
         {
             "what": "Made up for the demo. A service in prison that takes the oldest people and "
             "those who were hardly ever in prison before, nearly all of them. In the made-up "
@@ -204,7 +208,7 @@ def demo(
     out : path
         Folder: absent, empty, or an earlier demo. One that broke off is taken up where it was.
     people : int
-        In the nation; a service has 2 % of them.
+        In the nation; a service has 2 or 3 % of them.
     seed : int
         Of the nation.
     progress : callable, optional

@@ -41,6 +41,9 @@ SCARCE = 2.0
 _KEPT = 3
 """Times its size that candidates of an intervention are kept, as others may take some first."""
 
+_LEAST_SCORE = -600.0
+"""Score below which nobody is likelier to be chosen than another: no weight may become 0."""
+
 NONE, BENEFICIAL, ADVERSE = "none", "beneficial", "adverse"
 RANDOM, BY_NEED, CHERRY_PICKED, UNOBSERVED = "random", "by need", "cherry-picked", "unobserved"
 PRISON, COMMUNITY_SETTING = "prison", "community"
@@ -231,7 +234,7 @@ def _weights(people: People, careers: Careers, rows: Ints, one: Intervention) ->
     else:
         score = np.zeros(len(rows))
     out = np.empty(len(rows))
-    exponential(one.pull * score, out)
+    exponential(np.maximum(one.pull * score, _LEAST_SCORE), out)
     return out
 
 
