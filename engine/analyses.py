@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.effects.analysis import Opened, estimate_measures, mean_limits
-from engine.effects.measures import RATE, count_arm, open_outcomes, values_of
+from engine.effects.measures import RATE, Outcomes, count_arm, values_of
 from engine.effects.robustness import assess_robustness
 from engine.effects.welch import describe_group
 from engine.errors import InputError
@@ -43,7 +43,6 @@ from engine.release.study_results import (
     unmatched_results,
 )
 from engine.release.study_words import sub_label
-from engine.store.reading import Store
 
 Progress = Callable[[str, float], None]
 Flags = NDArray[np.bool_]
@@ -164,7 +163,7 @@ def judge(designed: Designed, plan: Plan) -> Gate:
 
 
 def run_main(
-    held: StudyFolder, unit: Unit, pool: Pool, store: Store, plan: Plan, tell: Progress
+    held: StudyFolder, unit: Unit, pool: Pool, outcomes: Outcomes, plan: Plan, tell: Progress
 ) -> tuple[dict[str, Any], dict[str, pa.Table | None]]:
     """Run the main analysis, or take it up where it was finished before.
 
@@ -209,8 +208,7 @@ def run_main(
     )
     if gate.passed:
         tell("measures", 0.0)
-        outcomes = open_outcomes(store, pool.position)
-        opened = estimate_measures(designed, outcomes, lambda share: tell("measures", share))
+        opened = estimate_measures(designed, outcomes.open(), lambda share: tell("measures", share))
         _open(analysis, opened)
         found["method"].update(
             interval_method=opened.measures[0].estimate.interval.method,
@@ -232,7 +230,7 @@ def run_main(
         )
         found.update(robustness_results(robustness))
     else:
-        analysis.update(_closed(designed, pool, store))
+        analysis.update(_closed(designed, pool, outcomes))
     tables = {name: table for name, table in tables.items() if table is not None}
     for name, table in tables.items():
         held.save_table(name, table)
@@ -240,7 +238,12 @@ def run_main(
 
 
 def run_unit(
-    held: StudyFolder, unit: Unit, pool: Pool, store: Store, plan: Plan, main: dict[str, Any]
+    held: StudyFolder,
+    unit: Unit,
+    pool: Pool,
+    outcomes: Outcomes,
+    plan: Plan,
+    main: dict[str, Any],
 ) -> dict[str, Any]:
     """Run an analysis beside the main one, or take it up where it was finished before."""
     if unit.same_as_main:
@@ -261,10 +264,10 @@ def run_unit(
     analysis = _described(unit, designed, gate)
     held.save(f"{name}-balance", {"balance": analysis["balance"], "gate": analysis["gate"]})
     if gate.passed:
-        opened = estimate_measures(designed, open_outcomes(store, pool.position))
+        opened = estimate_measures(designed, outcomes.open(), adjust=False)
         _open(analysis, opened)
     else:
-        analysis.update(_closed(designed, pool, store))
+        analysis.update(_closed(designed, pool, outcomes))
     return held.save(name, analysis)
 
 
@@ -318,10 +321,10 @@ def _not_run(unit: Unit, why: str) -> dict[str, Any]:
     }
 
 
-def _closed(designed: Designed, pool: Pool, store: Store) -> dict[str, Any]:
+def _closed(designed: Designed, pool: Pool, outcomes: Outcomes) -> dict[str, Any]:
     """Open the rate of the treated alone, of all of them and of nobody else."""
     treated = designed.keep & pool.treated
-    values = values_of(open_outcomes(store, pool.position[treated], [RATE.name])[RATE.name])
+    values = values_of(outcomes.open_rate(treated)[RATE.name])
     group = describe_group(values, np.ones(len(values)))
     limits = mean_limits(RATE, group, float(len(values)))
     return {"treated_only": treated_only(group.mean, limits, count_arm(RATE, values))}

@@ -24,6 +24,7 @@ from engine.analyses import columns_of, main_unit, other_units, run_main, run_un
 from engine.cohort.attrition import Attrition, sender_rows, steps, with_stage
 from engine.cohort.pool import comparison_pool
 from engine.cohort.reasons import UNMATCHED
+from engine.effects.measures import Outcomes
 from engine.effects.verdicts import benjamini_hochberg, holm
 from engine.errors import InputError
 from engine.link import MEMORY, LinkedCohort, Linker, checked, link_cohort
@@ -171,27 +172,28 @@ def run(
     opened = open_store(store)
     links = linking or Linking()
     facts = _facts(asked, file, opened, description, links.decisions)
+    tell = progress or _silent
+    tell("check", 0.0)
+    # What is refused is refused before anything is written.
+    check = checked(file, opened, description=description, order=order, today=today)
+    require_columns(asked, opened, check)
     with study_folder(folder, facts.content, facts) as held:
-        tell = progress or _silent
         held.audit.note("plan", sha256=asked.sha256)
-        with held.stage("check"):
-            tell("check", 0.0)
-            check = checked(file, opened, description=description, order=order, today=today)
-        require_columns(asked, opened, check)
         with held.stage("link", rows=check.usable):
             cohort = _linked(held, check, opened, asked, links, tell)
         with held.stage("pool", treated=cohort.choice.treated.num_rows):
             tell("pool", 0.0)
             pool = _pool(cohort, opened, asked)
+        outcomes = Outcomes(opened, pool.position)
         unit = main_unit(asked, pool)
         with held.stage("main", pool=len(pool.treated)):
-            main, tables = run_main(held, unit, pool, opened, asked, tell)
+            main, tables = run_main(held, unit, pool, outcomes, asked, tell)
         analyses = [main["analysis"]]
         others = other_units(asked, pool)
         for number, other in enumerate(others):
             with held.stage(other.id):
                 tell("other analyses", number / len(others))
-                analyses.append(run_unit(held, other, pool, opened, asked, main["analysis"]))
+                analyses.append(run_unit(held, other, pool, outcomes, asked, main["analysis"]))
         with held.stage("results"):
             account = with_stage(
                 cohort.account, "matching", dict.fromkeys(main["unmatched_rows"], UNMATCHED)

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 import engine.analyses as analyses_module
 import engine.effects.analysis as effects_module
+import engine.effects.measures as measures_module
 import engine.matching.designed as designed_module
 import engine.release.files as files_module
 import engine.study as study_module
@@ -130,7 +131,7 @@ FAULTS = {
     "score": (designed_module, "score_rows", FloatingPointError(STEM), 70),
     "match": (designed_module, "select_matches", MemoryError(), 74),
     "gate": (analyses_module, "judge_match", RuntimeError(STEM), 70),
-    "outcomes": (analyses_module, "open_outcomes", PermissionError(errno.EACCES, STEM), 77),
+    "outcomes": (measures_module, "open_outcomes", PermissionError(errno.EACCES, STEM), 77),
     "effects": (effects_module, "estimate_outcome", ZeroDivisionError(STEM), 70),
     "interrupted": (analyses_module, "assess_robustness", KeyboardInterrupt(), 130),
     "parts": (analyses_module, "run_unit", LookupError(STEM), 70),
@@ -168,4 +169,4 @@ def test_a_damaged_plan_or_submission_shows_nobody(run, nation, tmp_path):
     broken = tmp_path / "broken.csv"
     broken.write_text((nation / "people.csv").read_text().split("\n", 1)[1])
     assert run(submission=broken).exit_code == 65
-    assert not list((tmp_path).rglob("results.json"))
+    assert not (tmp_path / "study").exists()

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from engine.effects.choice import WELCH_RAW
 from engine.effects.estimates import Estimate, estimate_outcome
 from engine.effects.intervals import Interval, t_quantile, wilson
-from engine.effects.measures import MEASURES, ArmCounts, Measure, count_arm, values_of
+from engine.effects.measures import (
+    MEASURES,
+    RATE,
+    ArmCounts,
+    Measure,
+    count_arm,
+    values_of,
+)
 from engine.effects.neighbourhoods import Neighbourhoods, find_neighbourhoods
 from engine.effects.power import MatchPower, match_power
 from engine.effects.sample import MatchedSample, matched_sample
@@ -76,7 +83,11 @@ class Opened:
 
 
 def estimate_measures(
-    designed: Designed, outcomes: pa.Table, progress: Callable[[float], None] | None = None
+    designed: Designed,
+    outcomes: pa.Table,
+    progress: Callable[[float], None] | None = None,
+    *,
+    adjust: bool = True,
 ) -> Opened:
     """Estimate all measures of an analysis.
 
@@ -88,6 +99,8 @@ def estimate_measures(
         Measures of every row of the pool; see :func:`engine.effects.measures.open_outcomes`.
     progress : callable, optional
         Told the share done.
+    adjust : bool
+        Whether to adjust for the propensity terms too.
 
     Returns
     -------
@@ -96,25 +109,31 @@ def estimate_measures(
     sample = matched_sample(designed.rows, designed.scoring, designed.matched, designed.options)
     near = find_neighbourhoods(sample)
     mine = outcomes.filter(pa.array(designed.keep))
-    found, values = [], {}
-    reoffenders = -1
+    values = {
+        measure.name: designed.rows.identity.gather(values_of(mine[measure.name]))
+        for measure in MEASURES
+    }
+    in_match = sample.treated & (sample.weight > 0)
+    reoffenders = int(np.count_nonzero(values[RATE.name][in_match] > 0.0))
+    found = []
     for number, measure in enumerate(MEASURES):
-        y = designed.rows.identity.gather(values_of(mine[measure.name]))
-        values[measure.name] = y
-        result = _estimate(measure, y, sample, near, reoffenders)
-        if number == 0:
-            reoffenders = result.treated.events
-            result = _estimate(measure, y, sample, near, reoffenders)
-        found.append(result)
+        y = values[measure.name]
+        found.append(_estimate(measure, y, sample, near, reoffenders, adjust=adjust))
         if progress is not None:
             progress((number + 1) / len(MEASURES))
     return Opened(sample, near, values, tuple(found))
 
 
 def _estimate(
-    measure: Measure, values: Floats, sample: MatchedSample, near: Neighbourhoods, reoffenders: int
+    measure: Measure,
+    values: Floats,
+    sample: MatchedSample,
+    near: Neighbourhoods,
+    reoffenders: int,
+    *,
+    adjust: bool,
 ) -> MeasureResult:
-    estimate = estimate_outcome(measure.outcome, values, sample, near)
+    estimate = estimate_outcome(measure.outcome, values, sample, near, adjust=adjust)
     in_match = sample.weight > 0
     treated = count_arm(measure, values[in_match & sample.treated])
     comparison = count_arm(measure, values[in_match & ~sample.treated])
@@ -127,13 +146,13 @@ def _estimate(
     )
     welch = next((one for one in estimate.secondary if one.method == WELCH_RAW), None)
     interval = estimate.interval
-    ratio = _effective(estimate.comparison) if estimate.comparison.n else 0.0
+    effective = estimate.comparison.effective
     return MeasureResult(
         measure,
         estimate,
         welch if welch is not None and np.isfinite(welch.low) else None,
         mean_limits(measure, estimate.treated, float(estimate.treated.n)),
-        mean_limits(measure, estimate.comparison, ratio),
+        mean_limits(measure, estimate.comparison, effective),
         treated,
         comparison,
         expected,
@@ -151,14 +170,10 @@ def _estimate(
             estimate.comparison.mean,
             interval.standard_error,
             float(estimate.treated.n),
-            ratio,
+            effective,
             degrees_of_freedom=interval.degrees_of_freedom,
         ),
     )
-
-
-def _effective(group: Group) -> float:
-    return group.effective
 
 
 def mean_limits(

@@ -342,6 +342,8 @@ def estimate_outcome(
     near: Neighbourhoods,
     asked: IntervalName = "auto",
     level: float = 0.95,
+    *,
+    adjust: bool = True,
 ) -> Estimate:
     """Estimate the effect on one outcome.
 
@@ -356,6 +358,8 @@ def estimate_outcome(
         ``auto`` leaves the interval to the design of the match.
     level : float
         In (0, 1).
+    adjust : bool
+        Whether to adjust for the propensity terms too, which is most of the time.
 
     Returns
     -------
@@ -398,7 +402,9 @@ def estimate_outcome(
             _ratio(sample, near, pieces, arms, interval.degrees_of_freedom, kind, level)
             for kind in kinds
         )
-    adjusted, note = _adjusted(outcome, values, sample, near, level)
+    adjusted, note = (
+        _adjusted(outcome, values, sample, near, level) if adjust else (None, "not asked for")
+    )
     exact = values if outcome.type == "binary" else None
     others = secondary_intervals(sample, form, interval.estimate, groups, exact, level)
     main, rest = _as_named(choice, interval, form, others, level)

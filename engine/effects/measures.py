@@ -116,6 +116,31 @@ def open_outcomes(
     return read_years(store, OUTCOMES, list(names)).take(to_arrow(position)).combine_chunks()
 
 
+class Outcomes:
+    """The outcomes of a pool: read at the first call and not before, and once for all analyses.
+
+    Parameters
+    ----------
+    store : Store
+    position : int64, shape (n,)
+        Rows of the store's index disposals.
+    """
+
+    def __init__(self, store: Store, position: NDArray[np.int64]) -> None:
+        self._store, self._position = store, position
+        self._table: pa.Table | None = None
+
+    def open(self) -> pa.Table:
+        """Return all measures of every row; only for a match that has passed the gate."""
+        if self._table is None:
+            self._table = open_outcomes(self._store, self._position)
+        return self._table
+
+    def open_rate(self, rows: NDArray[np.bool_]) -> pa.Table:
+        """Return the rate of some rows and nothing else."""
+        return open_outcomes(self._store, self._position[rows], [RATE.name])
+
+
 def values_of(column: pa.ChunkedArray) -> Floats:
     """Return a measure as numbers, NaN where it does not apply, float64, shape (n,)."""
     numbers = (
