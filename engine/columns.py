@@ -139,8 +139,10 @@ def as_float64(values: pa.ChunkedArray, *, name: str, source: TableSource) -> np
         )
     numbers = pc.cast(values, pa.float64(), safe=False)
     array = to_numpy(pc.fill_null(numbers, np.nan) if numbers.null_count else numbers)
-    if any(np.isinf(end) for end in pc.min_max(numbers).as_py().values() if end is not None):
-        infinite = np.isinf(array)
+    # Two passes without a table of flags; a NaN hides the ends, and only then the flags are made.
+    ends = (array.min(), array.max()) if len(array) else (0.0, 0.0)
+    infinite = np.isinf(array) if not np.isfinite(ends).all() else np.empty(0, dtype=np.bool_)
+    if infinite.any():
         raise InputError(
             f"the column '{shown(name)}' holds {counted(int(infinite.sum()), 'infinite number')}",
             where=place(name, source, infinite),
