@@ -13,6 +13,7 @@ import typer
 from cli.bootstrap import bootstrap, collect
 from cli.check import check
 from cli.check_extract import check_extract
+from cli.demo import demo
 from cli.link import link
 from cli.match import match
 from cli.plan import plan
@@ -31,6 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Documentation: the folder docs, docs/match.md first",
 )
+app.command()(demo)
 app.command()(template)
 app.command()(check)
 app.command()(plan)

@@ -2,7 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,14 @@ _MATCHES: tuple[dict[str, Any], ...] = (
     {"fit": "firth", "order": "random", "max_ratio": 2, "squares": True},
 )
 """Matches that between them enter every kernel."""
+
+_OF_A_STUDY: dict[str, Any] = {
+    "replace": True,
+    "ratio": 2,
+    "caliper": "0.2 sd-logit",
+    "exact": ("area",),
+}
+"""A match that enters the kernels of a study."""
 
 
 def processors() -> int:
@@ -137,6 +146,33 @@ def compile_matches() -> None:
         match(table, **{**_PLAIN, **plain, "score": "age"})
 
 
+def compile_study() -> None:
+    """Compile the kernels that match and measure the people of a study."""
+    compile_set_sums()
+    match(_table(), **{**_PLAIN, **_OF_A_STUDY})
+
+
+@contextmanager
+def compiling_study() -> Iterator[None]:
+    """Compile the kernels of a study in another process, beside what is done meanwhile.
+
+    Yields
+    ------
+    None
+        What does not get compiled by then is compiled when it is first called.
+    """
+    if CACHE_FOLDER is None:
+        yield
+        return
+    process = _compile("w.compile_study()")
+    try:
+        yield
+        process.wait()
+    finally:
+        process.kill()
+        process.wait()
+
+
 def compile_set_sums() -> None:
     """Compile the kernel of exact tests on matched sets."""
     rows = np.arange(6, dtype=np.int64)
@@ -204,6 +240,16 @@ _CHAINS = (
 calls the kernels of the fit, so it comes after them in the same process."""
 
 
+def _compile(calls: str) -> subprocess.Popen[bytes]:
+    """Start a process that calls functions of this module, named ``w``."""
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and our own functions
+        [sys.executable, "-c", f"from engine import warm_up as w; {calls}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=_HOME,
+    )
+
+
 def warm_up(progress: Callable[[str, float], None] | None = None) -> None:
     """Compile every kernel into the private cache.
 
@@ -226,13 +272,7 @@ def warm_up(progress: Callable[[str, float], None] | None = None) -> None:
     tell(0.0)
     if CACHE_FOLDER is not None:
         processes = [
-            subprocess.Popen(  # noqa: S603 - our own interpreter and our own functions
-                [sys.executable, "-c", f"from engine import warm_up as w; {calls}"],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd=_HOME,
-            )
-            for calls in ("; ".join(f"w.{part.__name__}()" for part in chain) for chain in _CHAINS)
+            _compile("; ".join(f"w.{part.__name__}()" for part in chain)) for chain in _CHAINS
         ]
         for done, process in enumerate(processes):
             process.wait()

@@ -40,13 +40,14 @@ from engine.cohort.starts import Free, drawn_delays, words
 from engine.store.dates import year_and_quarter
 from engine.store.reading import Store
 from engine.store.rules import INDEX_TYPES
+from kernels.elementary import logarithm
 from kernels.events import NEVER
 from kernels.philox import STAGE_POOL_CHOICE
 
 _MIDDLE = 1 << 31
 """Added to a day, so that it is not negative."""
 
-_LARGEST = np.iinfo(np.uint64).max
+_UNIT = 2.0**-53
 _SPARSE = 16
 """Numbers of people for each row, above which they are counted anew."""
 
@@ -54,6 +55,7 @@ POOL_LOSSES = (
     "not an index disposal",
     "outside the available reoffending data",
     "outside the years",
+    "of a kind that no treated person has",
     "person was treated",
     "sexual offence",
     "outside the limits of age",
@@ -111,7 +113,8 @@ def comparison_pool(
     seed : int
         128 bits; of the starts that are drawn and of the choice among a person's disposals.
     one_per_person : bool
-        Keep one disposal of a person, drawn at random among those that are left.
+        Keep one disposal of a person, drawn among those that are left: each kind with a chance in
+        proportion to its share of the treated.
 
     Returns
     -------
@@ -119,6 +122,10 @@ def comparison_pool(
 
     Notes
     -----
+    Were a disposal drawn among a person's disposals of all kinds, those that are followed by many
+    others would be kept less often than those of the treated, who are there by a disposal of their
+    kind: reoffenders would be missing from the comparison.
+
     The draws are a pure function of seed and ``disposal_id``, so the pool does not depend on the
     order of rows.
 
@@ -131,6 +138,7 @@ def comparison_pool(
     disposals = read_disposals(store, rules)
     out = np.union1d(to_numpy(treated["person_id"]), removed)
     gap, tied = _gaps(disposals, store)
+    share = _shares(treated)
     losses: dict[str, int] = {}
 
     def keep(rows: NDArray[np.int64], lost: Flags, name: str) -> NDArray[np.int64]:
@@ -142,6 +150,7 @@ def comparison_pool(
         lambda rows: ~disposals.usable[rows],
         lambda rows: disposals.index[rows] > day_number(store.last_index_date),
         lambda rows: _in_other_years(disposals.index[rows], years),
+        lambda rows: share[disposals.kind[rows]] == 0.0,
         lambda rows: np.isin(disposals.person_id[rows], out),
         lambda rows: disposals.sexual[rows] & (not rules.sexual_offences),
         lambda rows: ~within_ages(disposals.age[rows], rules.youngest, rules.oldest),
@@ -163,13 +172,13 @@ def comparison_pool(
     at_start, _ = first_stay_ending_after(stays, person, start)
     reasons = (gap[kept] <= delay, at_start <= start, e_reoffended_before(delay, first))
     left_in = np.ones(len(kept), dtype=bool)
-    for name, lost in zip(POOL_LOSSES[6:9], reasons, strict=True):
+    for name, lost in zip(POOL_LOSSES[7:10], reasons, strict=True):
         losses[name] = losses.get(name, 0) + int(np.count_nonzero(left_in & lost))
         left_in &= ~lost
     kept, delay = kept[left_in], delay[left_in]
     left = len(kept)
     if one_per_person:
-        one = _one_of_each(disposals, kept, store, seed)
+        one = _one_of_each(disposals, kept, share, store, seed)
         kept, delay = kept[one], delay[one]
     losses[POOL_LOSSES[-1]] = left - len(kept)
     return Pool(
@@ -262,18 +271,37 @@ def _ranks(person: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.searchsorted(distinct(np.sort(person)), person)
 
 
+def _shares(treated: pa.Table) -> NDArray[np.float64]:
+    """Return the share of each kind of index disposal among the treated."""
+    kinds = treated["index_type"].cast(pa.utf8()).to_pylist()
+    return np.array([kinds.count(kind) for kind in INDEX_TYPES]) / max(1, len(kinds))
+
+
 def _one_of_each(
-    disposals: Disposals, kept: NDArray[np.int64], store: Store, seed: int
+    disposals: Disposals,
+    kept: NDArray[np.int64],
+    share: NDArray[np.float64],
+    store: Store,
+    seed: int,
 ) -> NDArray[np.bool_]:
-    """Return which of the rows to keep so that each person has the one with the smallest word."""
+    """Return which of the rows to keep so that each person has one.
+
+    Notes
+    -----
+    The row with the smallest of independent exponential times whose rates are the shares wins, so
+    its chance is its share over the sum of those of the person's rows.
+    """
     word = words(disposals.disposal_id[kept], STAGE_POOL_CHOICE, seed)
+    time = np.empty(len(kept))
+    logarithm(((word >> np.uint64(11)) + 0.5) * _UNIT, time)
+    time /= -share[disposals.kind[kept]]
     chosen = np.zeros(len(kept), dtype=bool)
     for part in _partitions(store):
         here = slice(*np.searchsorted(kept, (part[0], part[-1] + 1))) if len(part) else slice(0)
         rank = _ranks(disposals.person_id[kept[here]])
-        smallest = np.full(int(rank.max(initial=-1)) + 1, _LARGEST, dtype=np.uint64)
-        np.minimum.at(smallest, rank, word[here])
-        chosen[here] = word[here] == smallest[rank]
+        smallest = np.full(int(rank.max(initial=-1)) + 1, np.inf)
+        np.minimum.at(smallest, rank, time[here])
+        chosen[here] = time[here] == smallest[rank]
     return chosen
 
 

@@ -49,6 +49,9 @@ OUTPUTS = frozenset(
 SHARDS = "shards"
 """Folder of jobs on an output, such as its bootstrap; each job has a folder of its own in it."""
 
+FOLDERS = frozenset({SHARDS})
+"""Names of the folders that an output may hold."""
+
 TEMPORARY = re.compile(r"\.[a-z0-9.-]+\.[0-9]+\.part")
 """Form of the temporary names under which files are staged."""
 
@@ -58,7 +61,11 @@ _DENIED = (errno.EACCES, errno.EPERM)
 _BAD_PATH = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EINVAL)
 
 
-def check_folder(path: str | os.PathLike[str], outputs: frozenset[str] = OUTPUTS) -> Path:
+def check_folder(
+    path: str | os.PathLike[str],
+    outputs: frozenset[str] = OUTPUTS,
+    folders: frozenset[str] = FOLDERS,
+) -> Path:
     """Refuse an output folder that may not be written to, without touching the disk.
 
     Parameters
@@ -67,6 +74,8 @@ def check_folder(path: str | os.PathLike[str], outputs: frozenset[str] = OUTPUTS
         Folder for the output: absent, empty, or an earlier output of ours.
     outputs : frozenset of str
         File names that an output of this kind consists of.
+    folders : frozenset of str
+        Names of the folders that it may hold.
 
     Returns
     -------
@@ -89,11 +98,15 @@ def check_folder(path: str | os.PathLike[str], outputs: frozenset[str] = OUTPUTS
         except FileNotFoundError:
             return folder
         _check_status(folder, status)
-        _check_content(folder, outputs)
+        _check_content(folder, outputs, folders)
     return folder
 
 
-def prepare_folder(path: str | os.PathLike[str], outputs: frozenset[str] = OUTPUTS) -> Path:
+def prepare_folder(
+    path: str | os.PathLike[str],
+    outputs: frozenset[str] = OUTPUTS,
+    folders: frozenset[str] = FOLDERS,
+) -> Path:
     """Make the output folder with mode 0700, or accept an empty one or an earlier output.
 
     Parameters
@@ -102,6 +115,8 @@ def prepare_folder(path: str | os.PathLike[str], outputs: frozenset[str] = OUTPU
         Folder for the output; missing parents are made, private as well.
     outputs : frozenset of str
         File names that an output of this kind consists of.
+    folders : frozenset of str
+        Names of the folders that it may hold.
 
     Returns
     -------
@@ -115,9 +130,9 @@ def prepare_folder(path: str | os.PathLike[str], outputs: frozenset[str] = OUTPU
     StorageError
         The disk refuses a new folder.
     """
-    folder = check_folder(path, outputs)
+    folder = check_folder(path, outputs, folders)
     _make(folder)
-    return check_folder(folder, outputs)
+    return check_folder(folder, outputs, folders)
 
 
 def private_folder(folder: Path) -> Path:
@@ -178,11 +193,11 @@ def _check_status(folder: Path, status: os.stat_result) -> None:
         )
 
 
-def _check_content(folder: Path, outputs: frozenset[str]) -> None:
+def _check_content(folder: Path, outputs: frozenset[str], folders: frozenset[str]) -> None:
     """Refuse a folder with anything in it, unless all of it is an earlier output of ours."""
     with os.scandir(folder) as entries:
         found = [entry for entry in entries if not TEMPORARY.fullmatch(entry.name)]
-        foreign = sum(1 for entry in found if not _is_ours(entry, outputs))
+        foreign = sum(1 for entry in found if not _is_ours(entry, outputs, folders))
     if not found:
         return
     if foreign or read_manifest(folder) is None:
@@ -194,8 +209,8 @@ def _check_content(folder: Path, outputs: frozenset[str]) -> None:
         )
 
 
-def _is_ours(entry: os.DirEntry[str], outputs: frozenset[str]) -> bool:
-    if entry.name == SHARDS:
+def _is_ours(entry: os.DirEntry[str], outputs: frozenset[str], folders: frozenset[str]) -> bool:
+    if entry.name in folders:
         return entry.is_dir(follow_symlinks=False)
     return entry.name in outputs and entry.is_file(follow_symlinks=False)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any
 
 from engine.submission.dates import OLDEST, YOUNGEST
 from engine.submission.description import GROUPS, QUESTIONS, SHEET
 from engine.submission.fields import DATES, FIELDS
 from engine.submission.rules import FEWEST_PEOPLE
-from engine.submission.workbook import Styles, workbook_bytes, write_rows
+from engine.submission.workbook import Styles, safe_text, workbook_bytes, write_rows
 
 PEOPLE_SHEET, EXAMPLE_SHEET, GUIDANCE_SHEET = "People", "Example", "Guidance"
 ROWS = 5_000
@@ -89,6 +90,21 @@ def template_bytes() -> bytes:
     return workbook_bytes("Submission of people who took part in a service", fill)
 
 
+def description_bytes(answers: Mapping[str, str]) -> bytes:
+    """Return a workbook with the description form alone, filled.
+
+    Parameters
+    ----------
+    answers : mapping of str to str
+        Texts by the keys of the questions; the other questions stay empty.
+    """
+
+    def fill(book: Any, styles: Styles) -> None:
+        _form(book.add_worksheet(SHEET), styles, answers)
+
+    return workbook_bytes("Description of a service", fill)
+
+
 def _guidance(sheet: Any, styles: Styles) -> None:
     """Write how to fill the template, and a table of its columns."""
     sheet.hide_gridlines(2)
@@ -138,8 +154,8 @@ def _entries(sheet: Any) -> None:
         sheet.data_validation(1, column, ROWS, column, {**rule, **hint})
 
 
-def _form(sheet: Any, styles: Styles) -> None:
-    """Write the description form: a question, a place for the answer, a hint."""
+def _form(sheet: Any, styles: Styles, answers: Mapping[str, str] | None = None) -> None:
+    """Write the description form: a question, a place for the answer or the answer, a hint."""
     sheet.hide_gridlines(2)
     sheet.set_column(0, 0, 44)
     sheet.set_column(1, 1, 80)
@@ -149,7 +165,11 @@ def _form(sheet: Any, styles: Styles) -> None:
     row = 2
     for question in (*QUESTIONS, *GROUPS):
         sheet.write_string(row, 0, question.text, styles["bold"])
-        sheet.write_blank(row, 1, None, styles["answer"])
+        answer = (answers or {}).get(question.key)
+        if answer is None:
+            sheet.write_blank(row, 1, None, styles["answer"])
+        else:
+            sheet.write_string(row, 1, safe_text(answer), styles["answer"])
         sheet.write_string(row, 2, question.guidance, styles["text"])
         if question in QUESTIONS:
             sheet.set_row(row, 48)

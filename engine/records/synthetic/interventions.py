@@ -64,6 +64,8 @@ class Intervention(NamedTuple):
         motivated, the likelier, which no record shows.
     setting : str
         ``prison``: between reception and release; ``community``: soon after the start of an order.
+    pull : float
+        Times the selection's usual strength, at least 0; nothing to a random one.
     """
 
     name: str
@@ -72,9 +74,12 @@ class Intervention(NamedTuple):
     strength: float
     selection: str
     setting: str
+    pull: float = 1.0
 
 
-INTERVENTIONS = (
+Interventions = tuple[Intervention, ...]
+
+INTERVENTIONS: Interventions = (
     Intervention("small-beneficial-random", 60, BENEFICIAL, 0.40, RANDOM, PRISON),
     Intervention("small-none-need", 60, NONE, 0.0, BY_NEED, COMMUNITY_SETTING),
     Intervention("medium-beneficial-need", 300, BENEFICIAL, 0.35, BY_NEED, PRISON),
@@ -150,7 +155,7 @@ class Truth(NamedTuple):
     row: Ints
 
 
-def possible(interventions: tuple[Intervention, ...], people: int) -> list[int]:
+def possible(interventions: Interventions, people: int) -> list[int]:
     """Return the positions of the interventions that so many people allow."""
     return [i for i, one in enumerate(interventions) if one.size <= LARGEST_SHARE * people]
 
@@ -213,20 +218,20 @@ def earlier_custody(careers: Careers) -> Ints:
     return earlier
 
 
-def _weights(people: People, careers: Careers, rows: Ints, selection: str) -> Floats:
-    """Weight of each row under a selection."""
+def _weights(people: People, careers: Careers, rows: Ints, one: Intervention) -> Floats:
+    """Weight of each row under an intervention's selection."""
     person = careers.person[rows]
-    if selection == BY_NEED:
+    if one.selection == BY_NEED:
         score = 0.16 * (people.needs[:, person].sum(axis=0) - 7.5)
-    elif selection == CHERRY_PICKED:
+    elif one.selection == CHERRY_PICKED:
         age = (careers.index_day[rows] - people.birth_day[person]) / 365.2425
         score = 0.04 * (age - 30.0) - 0.45 * earlier_custody(careers)[rows]
-    elif selection == UNOBSERVED:
+    elif one.selection == UNOBSERVED:
         score = 0.8 * people.motivation[person]
     else:
         score = np.zeros(len(rows))
     out = np.empty(len(rows))
-    exponential(score, out)
+    exponential(one.pull * score, out)
     return out
 
 
@@ -237,6 +242,7 @@ def candidates(
     years: tuple[int, int],
     last_day: int,
     chosen: list[int],
+    interventions: Interventions = INTERVENTIONS,
 ) -> Candidates:
     """Return the block's candidates: each person's best row for each intervention.
 
@@ -249,7 +255,8 @@ def candidates(
         First and last year of index dates.
     last_day : int
     chosen : list of int
-        Positions of the interventions.
+        Positions of those that are made.
+    interventions : tuple of Intervention
 
     Returns
     -------
@@ -258,7 +265,7 @@ def candidates(
     prison, community = eligible_rows(people, careers, years, last_day)
     pieces = []
     for position in chosen:
-        one = INTERVENTIONS[position]
+        one = interventions[position]
         rows = prison if one.setting == PRISON else community
         unit = people.unit[careers.person[rows]]
         u = uniforms(unit, STAGE_SUBMISSIONS + 16 * (position + 1), seed, 1)
@@ -274,7 +281,7 @@ def candidates(
         rows, unit, u = rows[picked], unit[picked], u[:, picked]
         waiting = np.empty(len(rows))
         logarithm(np.ascontiguousarray(u[0]), waiting)
-        key = -waiting / _weights(people, careers, rows, one.selection)
+        key = -waiting / _weights(people, careers, rows, one)
         few = np.argsort(key, kind="stable")[: _KEPT * one.size]
         pieces.append(
             Candidates(np.full(len(few), position, dtype=np.int64), key[few], unit[few], rows[few])
@@ -286,7 +293,7 @@ def candidates(
     return Candidates(columns[0], columns[1], columns[2].astype(np.uint64), columns[3])
 
 
-def fewest(found: Candidates) -> Candidates:
+def fewest(found: Candidates, interventions: Interventions = INTERVENTIONS) -> Candidates:
     """Return the candidates that can still be chosen: the smallest keys of each intervention.
 
     ``_KEPT`` times the size, because another intervention may take some of the people first.
@@ -295,19 +302,22 @@ def fewest(found: Candidates) -> Candidates:
     for position in np.unique(found.intervention):
         rows = np.flatnonzero(found.intervention == position)
         order = np.lexsort((found.unit[rows], found.key[rows]))
-        keep.append(rows[order][: _KEPT * INTERVENTIONS[position].size])
+        keep.append(rows[order][: _KEPT * interventions[position].size])
     rows = np.concatenate(keep) if keep else np.empty(0, dtype=np.int64)
     return Candidates(found.intervention[rows], found.key[rows], found.unit[rows], found.row[rows])
 
 
-def choose(found: Candidates, wanted: list[int]) -> tuple[Candidates, list[int]]:
+def choose(
+    found: Candidates, wanted: list[int], interventions: Interventions = INTERVENTIONS
+) -> tuple[Candidates, list[int]]:
     """Return who is treated, each person by one intervention at most, small cohorts first.
 
     Parameters
     ----------
     found : Candidates
     wanted : list of int
-        Positions of the interventions.
+        Positions of those that are made.
+    interventions : tuple of Intervention
 
     Returns
     -------
@@ -320,7 +330,7 @@ def choose(found: Candidates, wanted: list[int]) -> tuple[Candidates, list[int]]
     keep = [np.empty(0, dtype=np.int64)]
     scarce = []
     for position in wanted:
-        needed = in_records(INTERVENTIONS[position])
+        needed = in_records(interventions[position])
         rows = np.flatnonzero(found.intervention == position)
         rows = rows[np.lexsort((found.unit[rows], found.key[rows]))]
         rows = rows[~np.isin(found.unit[rows], taken)]
@@ -337,7 +347,11 @@ def choose(found: Candidates, wanted: list[int]) -> tuple[Candidates, list[int]]
 
 
 def apply_effects(
-    people: People, careers: Careers, treated: Treated, seed: int
+    people: People,
+    careers: Careers,
+    treated: Treated,
+    seed: int,
+    interventions: Interventions = INTERVENTIONS,
 ) -> tuple[Careers, Truth]:
     """Return the careers as they happened, and the truth about each treated person.
 
@@ -348,6 +362,7 @@ def apply_effects(
         As they would have been without any intervention.
     treated : Treated
     seed : int
+    interventions : tuple of Intervention
 
     Returns
     -------
@@ -364,8 +379,8 @@ def apply_effects(
     index = careers.index_day[treated.row]
     person = careers.person[treated.row]
     end = add_months(index, 12)
-    strength = np.array([one.strength for one in INTERVENTIONS])[treated.intervention]
-    effect = np.array([one.effect for one in INTERVENTIONS])[treated.intervention]
+    strength = np.array([one.strength for one in interventions])[treated.intervention]
+    effect = np.array([one.effect for one in interventions])[treated.intervention]
     by_person = np.full(len(people.unit), -1, dtype=np.int64)
     by_person[person] = np.arange(len(person))
     # removal: a word for each event, by the event's day, which is unique in a career

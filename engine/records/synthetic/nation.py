@@ -48,6 +48,7 @@ from engine.records.synthetic.identities import make_identities
 from engine.records.synthetic.interventions import (
     INTERVENTIONS,
     Candidates,
+    Interventions,
     Treated,
     apply_effects,
     candidates,
@@ -91,6 +92,7 @@ class Plan(NamedTuple):
     people: int
     seed: int
     years: tuple[int, int]
+    interventions: Interventions = INTERVENTIONS
 
     @property
     def extract_date(self) -> dt.date:
@@ -142,6 +144,7 @@ def synthesise(
     *,
     seed: int = 0,
     years: tuple[int, int] = YEARS,
+    interventions: Interventions = INTERVENTIONS,
     threads: int = 1,
     progress: Report | None = None,
 ) -> Nation:
@@ -157,6 +160,8 @@ def synthesise(
         0 to 2^128 - 1.
     years : tuple of int
         First and last year of index dates.
+    interventions : tuple of Intervention
+        Each becomes a submission, if there are enough people for it.
     threads : int
         Blocks made at the same time; the files do not depend on it.
     progress : callable, optional
@@ -179,7 +184,7 @@ def synthesise(
     to write. A block of people is a function of (seed, block), so nothing is kept in between.
     Memory: two parts of 131,072 people for each thread, whatever the number of people.
     """
-    plan = Plan(people, seed, years)
+    plan = Plan(people, seed, years, interventions)
     _check(plan)
     _make_folders(out)
     tell = progress or (lambda _stage, _share: None)
@@ -202,10 +207,10 @@ def synthesise(
     rows |= _write_lookups(out)
     first = plan.blocks * BLOCK
     for position in sorted({row.intervention for row in submitted}):
-        submitted += absent_rows(first, position, seed, SOLVED, years)
-        first += INTERVENTIONS[position].size
-    ordered = write_submissions(submitted, out / "submissions")
-    effects = write_truth(ordered, skipped, out / "truth")
+        submitted += absent_rows(first, position, seed, SOLVED, years, interventions)
+        first += interventions[position].size
+    ordered = write_submissions(submitted, out / "submissions", interventions)
+    effects = write_truth(ordered, skipped, out / "truth", interventions)
     calibration = tuple(compare(tally, years))
     _write_json(
         out / "calibration.json",
@@ -292,20 +297,22 @@ def _select(
     plan: Plan, world: World, threads: int, tell: Report
 ) -> tuple[Candidates, dict[int, str]]:
     """Return who is treated, and why submissions, by position, are not made."""
-    wanted = possible(INTERVENTIONS, plan.people)
-    skipped = [i for i in range(len(INTERVENTIONS)) if i not in wanted]
+    wanted = possible(plan.interventions, plan.people)
+    skipped = [i for i in range(len(plan.interventions)) if i not in wanted]
 
     def look(block: int) -> Candidates:
         people, careers = _simulate(plan, world, block)
-        return candidates(people, careers, plan.seed, plan.years, plan.last_day, wanted)
+        return candidates(
+            people, careers, plan.seed, plan.years, plan.last_day, wanted, plan.interventions
+        )
 
     nothing = np.empty(0, dtype=np.int64)
     found = Candidates(nothing, np.empty(0), np.empty(0, dtype=np.uint64), nothing)
     for block, more in enumerate(_in_order(look, range(plan.blocks if wanted else 0), threads)):
         joined: Any = [np.concatenate(pair) for pair in zip(found, more, strict=True)]
-        found = fewest(Candidates(*joined))
+        found = fewest(Candidates(*joined), plan.interventions)
         tell("choose", (block + 1) / plan.blocks)
-    chosen, scarce = choose(found, wanted)
+    chosen, scarce = choose(found, wanted, plan.interventions)
     reasons = dict.fromkeys(skipped, "larger than 5 % of the people")
     return chosen, reasons | dict.fromkeys(scarce, "too few eligible people")
 
@@ -336,7 +343,7 @@ def _make_block(
     low, high = block * BLOCK, block * BLOCK + len(people.unit)
     here = np.flatnonzero((chosen.unit >= low) & (chosen.unit < high))
     treated = Treated(chosen.intervention[here], chosen.row[here])
-    careers, truth = apply_effects(people, without, treated, seed)
+    careers, truth = apply_effects(people, without, treated, seed, plan.interventions)
     counts, _ = follow_up(careers)
     rows = make_disposals(people, careers, seed, last_day)
     jailed = np.zeros(len(people.unit), dtype=bool)
@@ -359,7 +366,9 @@ def _make_block(
     own = np.flatnonzero(rows.source >= 0)
     number_of = np.zeros(len(careers.day), dtype=np.int64)
     number_of[rows.source[own]] = rows.number[own]
-    submitted = treated_rows(people, without, known, treated, truth, number_of[truth.row], seed)
+    submitted = treated_rows(
+        *(people, without, known, treated, truth, number_of[truth.row], seed, plan.interventions)
+    )
     return tables, submitted, tally_careers(people, careers, counts, last_day)
 
 

@@ -18,6 +18,7 @@ from engine.records.synthetic.interventions import (
     INTERVENTIONS,
     PRISON,
     Intervention,
+    Interventions,
     Treated,
     Truth,
     in_records,
@@ -124,6 +125,7 @@ def treated_rows(
     truth: Truth,
     disposal_ids: Ints,
     seed: int,
+    interventions: Interventions = INTERVENTIONS,
 ) -> list[Row]:
     """Return the rows of a block's treated people.
 
@@ -136,6 +138,7 @@ def treated_rows(
     disposal_ids : int64, shape (m,)
         Index disposal of each treated person in the records.
     seed : int
+    interventions : tuple of Intervention
 
     Returns
     -------
@@ -145,7 +148,7 @@ def treated_rows(
     u = uniforms(people.unit[person], STAGE_SUBMISSIONS + 3072, seed, 10)
     rows = []
     for j, i in enumerate(person.tolist()):
-        one = INTERVENTIONS[treated.intervention[j]]
+        one = interventions[treated.intervention[j]]
         career = int(treated.row[j])
         begin, end = _period(
             one, int(careers.leave[career]), int(careers.index_day[career]), u[34:36, j]
@@ -170,7 +173,12 @@ def treated_rows(
 
 
 def absent_rows(
-    first: int, position: int, seed: int, solved: Coefficients, years: tuple[int, int]
+    first: int,
+    position: int,
+    seed: int,
+    solved: Coefficients,
+    years: tuple[int, int],
+    interventions: Interventions = INTERVENTIONS,
 ) -> list[Row]:
     """Return the rows of one submission whose people are in no record.
 
@@ -183,12 +191,13 @@ def absent_rows(
     seed : int
     solved : Coefficients
     years : tuple of int
+    interventions : tuple of Intervention
 
     Returns
     -------
     list of Row
     """
-    one = INTERVENTIONS[position]
+    one = interventions[position]
     count = one.size - in_records(one)
     if count == 0:
         return []
@@ -207,7 +216,9 @@ def absent_rows(
     return rows
 
 
-def write_submissions(rows: list[Row], folder: Path) -> list[Row]:
+def write_submissions(
+    rows: list[Row], folder: Path, interventions: Interventions = INTERVENTIONS
+) -> list[Row]:
     """Write one csv for each submission; return the rows in the order in which they stand.
 
     Rows of a submission stand in a random order, and their ``row_id`` counts them.
@@ -219,7 +230,7 @@ def write_submissions(rows: list[Row], folder: Path) -> list[Row]:
         writer.writerow(COLUMNS)
         for number, row in enumerate(r for r in ordered if r.intervention == position):
             writer.writerow((f"R{number + 1:05d}", *row.typed))
-        path = folder / f"{INTERVENTIONS[position].name}.csv"
+        path = folder / f"{interventions[position].name}.csv"
         path.write_text(text.getvalue(), encoding="utf-8", newline="")
     return ordered
 
@@ -258,13 +269,18 @@ def _difference(arms: dict[str, dict[str, Any]], measure: str) -> float | None:
     return None if first is None or second is None else first - second
 
 
-def write_truth(ordered: list[Row], skipped: dict[int, str], folder: Path) -> dict[str, Any]:
+def write_truth(
+    ordered: list[Row],
+    skipped: dict[int, str],
+    folder: Path,
+    interventions: Interventions = INTERVENTIONS,
+) -> dict[str, Any]:
     """Write the truth about each row (Parquet) and each submission (JSON); return the latter."""
     numbers: dict[int, int] = {}
     columns: dict[str, list[Any]] = {name: [] for name in TRUTH_SCHEMA.names}
     for row in ordered:
         numbers[row.intervention] = numbers.get(row.intervention, 0) + 1
-        columns["submission"].append(INTERVENTIONS[row.intervention].name)
+        columns["submission"].append(interventions[row.intervention].name)
         columns["row_id"].append(f"R{numbers[row.intervention]:05d}")
         columns["problems"].append("; ".join(row.problems))
         for name in TRUTH_SCHEMA.names[2:-1]:
@@ -272,13 +288,13 @@ def write_truth(ordered: list[Row], skipped: dict[int, str], folder: Path) -> di
     pq.write_table(pa.table(columns, schema=TRUTH_SCHEMA), folder / "people.parquet")
     effects = {
         "submissions": [
-            _effects_of(INTERVENTIONS[i], [row for row in ordered if row.intervention == i])
+            _effects_of(interventions[i], [row for row in ordered if row.intervention == i])
             for i in sorted(numbers)
         ],
         "skipped": [
             {
-                "name": INTERVENTIONS[i].name,
-                "size": INTERVENTIONS[i].size,
+                "name": interventions[i].name,
+                "size": interventions[i].size,
                 "reason": reason,
             }
             for i, reason in sorted(skipped.items())

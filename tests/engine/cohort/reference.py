@@ -6,6 +6,7 @@ dictionaries, and every rule is one visible condition.
 
 import calendar
 import datetime as dt
+import math
 
 from tests.naive import philox4x64
 
@@ -163,12 +164,16 @@ def word(number, stage, seed):
 def pool(disposals, spells, treated, removed, rules, last, seed):
     """The position of each disposal of the pool to its drawn delay."""
     waiting = []
+    kinds = [kind for kind, _ in treated]
+    shares = {kind: kinds.count(kind) / len(kinds) for kind in kinds}
     for person, own in disposals.items():
         if person in removed:
             continue
         inside = stays(own, spells.get(person, []))
         for d in own:
             if not usable(d, rules) or d["index_date"] > last:
+                continue
+            if d["index_type"] not in shares:
                 continue
             if (sexual(d) and not rules.sexual_offences) or not of_age(d, rules):
                 continue
@@ -211,7 +216,9 @@ def pool(disposals, spells, treated, removed, rules, last, seed):
                 delay = draw(weights, word(one[0]["disposal_id"], 20, seed))
             if left_over(one, delay, lambda _, inside: inside):
                 d = one[0]
-                key = (word(d["disposal_id"], 21, seed), d["disposal_id"], d["position"], delay)
+                uniform = ((word(d["disposal_id"], 21, seed) >> 11) + 0.5) * 2.0**-53
+                time = -math.log(uniform) / shares[kind]
+                key = (time, d["disposal_id"], d["position"], delay)
                 kept.setdefault(d["person_id"], []).append(key)
     return {min(keys)[2]: min(keys)[3] for keys in kept.values()}
 
