@@ -133,7 +133,7 @@ def study(size: str) -> tuple[list[dict], bool]:
     """Make studies of services of known effect; return them, and whether all holds."""
 
     def tell(one: Studied) -> None:
-        print(one.effect, one.selection, one.setting, one.verdict, file=sys.stderr, flush=True)
+        print(json.dumps(_plain(one)), file=sys.stderr, flush=True)
 
     found, wrong = certify_studies(size, tell)
     print(
@@ -149,9 +149,11 @@ def study(size: str) -> tuple[list[dict], bool]:
             f"{line.fragile} |"
         )
     print("\n" + ("\n".join(wrong) or "all holds"))
-    return [
-        {**one._asdict(), "recovered": one.recovered and one.recovered._asdict()} for one in found
-    ], not wrong
+    return [_plain(one) for one in found], not wrong
+
+
+def _plain(one: Studied) -> dict:
+    return {**one._asdict(), "recovered": one.recovered and one.recovered._asdict()}
 
 
 def main() -> int:

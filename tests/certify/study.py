@@ -234,6 +234,8 @@ def _beside_truth(
     weights = weights.set_column(0, "id", weights["id"].cast(pa.int64()))
     mine = weights.filter(pc.equal(weights["arm"], "treated"))
     strangers = int(pc.sum(pc.invert(pc.is_in(mine["id"], _ids(own)))).as_py())
+    index = pq.read_table(study.folder / "private" / "treated.parquet")
+    own = _by_analysed_disposal(own, index)
     if service.selection == BY_NEED:
         weights = weights.filter(pc.is_in(weights["id"], assessed))
     recovered = None
@@ -259,9 +261,22 @@ def _beside_truth(
         linked,
         strangers,
         analysis["verdict"],
-        "fragile_to_unobserved" in study.released.results["caveats"],
+        analysis["id"] == "main" and "fragile_to_unobserved" in study.released.results["caveats"],
         tuple(contradictions(study)),
     )
+
+
+def _by_analysed_disposal(own: pa.Table, index: pa.Table) -> pa.Table:
+    """Return the lines of a service by the disposals that the study took, not those of the truth.
+
+    A study may take another disposal of the person, of nearly the same time; what the service
+    changed for the person is then the best that can be said.
+    """
+    own = own.filter(own["person_id"].is_valid())
+    persons = index["person_id"].combine_chunks()
+    place = pc.index_in(own["person_id"], value_set=persons)
+    column = own.column_names.index("disposal_id")
+    return own.set_column(column, "disposal_id", index["disposal_id"].take(place))
 
 
 def _ids(lines: pa.Table) -> pa.Array:

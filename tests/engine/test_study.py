@@ -17,7 +17,7 @@ import engine.analyses as analyses_module
 import engine.cohort.disposals as disposals_module
 import engine.effects.measures as measures_module
 import engine.study as study_module
-from engine.errors import CannotCreateError, InputError
+from engine.errors import CannotCreateError, InputError, UnfittedError
 from engine.plan import Plan, check_plan
 from engine.release.study_folder import PRIVATE_FILES, RELEASE_FILES, audit_is_whole
 from engine.study import Linking, run
@@ -445,6 +445,31 @@ def test_a_refused_submission_leaves_no_results(study_of, tmp_path):
 def test_a_column_that_the_store_does_not_have_is_named(study_of, tmp_path):
     with pytest.raises(InputError, match="shoe_size"):
         study_of(tmp_path / "study", plan_of(covariates={"add": ["shoe_size"]}))
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(UnfittedError("it did not converge"), "no_score"), (InputError("nobody"), "no_match")],
+)
+def test_an_analysis_that_cannot_be_made_says_why(study_of, monkeypatch, tmp_path, error, why):
+    design = analyses_module.design_analysis
+    calls = []
+
+    def failing(pool, keep, options, progress=None):
+        calls.append(1)
+        if len(calls) > 1:
+            raise error
+        return design(pool, keep, options, progress)
+
+    monkeypatch.setattr(analyses_module, "design_analysis", failing)
+    plan = plan_of(
+        sub_analyses={"by": []}, oasys={"trio": False},
+        sensitivity={"calipers": [], "orders": 0, "placebo": False},
+    )  # fmt: skip
+    main, region = study_of(tmp_path / "study", plan).released.results["analyses"]
+
+    assert main["status"] == "estimated"
+    assert (region["status"], region["why_not"], region["verdict"]) == ("not_run", why, None)
 
 
 def test_a_part_that_the_submission_does_not_have_is_told(whole, study_of, tmp_path):
