@@ -20,7 +20,7 @@ from engine.effects.analysis import Opened, estimate_measures, mean_limits
 from engine.effects.measures import RATE, Outcomes, count_arm, values_of
 from engine.effects.robustness import assess_robustness
 from engine.effects.welch import describe_group
-from engine.errors import InputError
+from engine.errors import InputError, UnfittedError
 from engine.matching.designed import Designed, design_analysis
 from engine.matching.gate import Gate, judge_match
 from engine.matching.options import MatchOptions
@@ -258,6 +258,8 @@ def run_unit(
         return held.save(name, _not_run(unit, why or "too_few_treated"))
     try:
         designed = design_analysis(pool, unit.keep, options_of(plan, unit))
+    except UnfittedError:
+        return held.save(name, _not_run(unit, "no_score"))
     except InputError:
         return held.save(name, _not_run(unit, "no_match"))
     gate = judge(designed, plan)

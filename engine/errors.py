@@ -59,6 +59,10 @@ class InputError(JusticeLabError):
     exit_code = 65
 
 
+class UnfittedError(InputError):
+    """The propensity model cannot be fitted to the data (exit code 65)."""
+
+
 class CannotCreateError(JusticeLabError):
     """An output file or folder cannot be made (exit code 73)."""
 

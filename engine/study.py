@@ -376,7 +376,7 @@ def _pool(cohort: LinkedCohort, store: Store, plan: Plan) -> Pool:
         store,
         treated,
         plan.index.rules(),
-        removed=cohort.choice.linked,
+        removed=cohort.out_of_pool,
         years=years,
         seed=plan.matching.seed,
     )

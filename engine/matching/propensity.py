@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import InputError
+from engine.errors import InputError, UnfittedError
 from engine.matching.design import Design, code_columns, term_names, term_of_level
 from engine.matching.screening import Tally, describe, screen, tally_columns
 from engine.matching.separation import SeparatedTerm, describe_separated, separated_terms
@@ -251,7 +251,7 @@ def fit_propensity(
         _refuse_unconverged()
     condition = float(condition_number(fitted.information, fitted.inverse, active))
     if condition > _CONDITION_REFUSED:
-        raise InputError(
+        raise UnfittedError(
             "the covariates are so nearly dependent that no coefficient can be trusted",
             rule="the condition number of the scaled information is at most 1e12",
             repair="Leave out one of the columns that say nearly the same, or use --fit ridge",
@@ -289,7 +289,7 @@ def fit_propensity(
 
 
 def _refuse_unconverged() -> None:
-    raise InputError(
+    raise UnfittedError(
         "the propensity model did not converge",
         rule="the scaled gradient falls to 1e-8 within the allowed number of steps",
         repair="Use --fit ridge, or look for covariates with extreme values",

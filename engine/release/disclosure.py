@@ -27,7 +27,7 @@ from engine.release.control.people import (
     control_study,
     control_unmatched,
 )
-from engine.release.control.policy import SIGNIFICANT, Policy, Results, percent_up, rough
+from engine.release.control.policy import Policy, Results, percent_up, rough
 
 __all__ = ["Policy", "Released", "release_results"]
 
@@ -80,14 +80,14 @@ def release_results(exact: Results, policy: Policy) -> Released:
         **{key: exact[key] for key in _AS_THEY_ARE},
         "study": control_study(policy, exact["study"]),
         "method": {k: v for k, v in exact["method"].items() if k != "heaviest_share"},
-        "headline": _headline(exact["headline"]),
+        "headline": _headline(exact["headline"], rules),
         "analyses": [control_analysis(policy, one) for one in exact["analyses"]],
         "attrition": control_attrition(policy, exact["attrition"]),
         "unmatched": control_unmatched(policy, exact["unmatched"]),
         "balance": control_balance(policy, exact["balance"]),
         "overlap": control_overlap(policy, exact["overlap"]),
         "sensitivity": control_sensitivity(
-            exact["sensitivity"], rules, clear=exact["headline"]["verdict"] in SIGNIFICANT
+            exact["sensitivity"], rules, exact["headline"]["verdict"]
         ),
         "path": [control_path(policy, one, rules) for one in exact["path"]],
         "trio": control_trio(policy, exact["trio"]),
@@ -114,11 +114,13 @@ _AS_THEY_ARE = (
 """Parts that hold no figure of people: words, the plan, hashes, numbers of tests."""
 
 
-def _headline(exact: Results) -> Results:
-    needed = exact["people_needed"]
+def _headline(exact: Results, rules: list[str]) -> Results:
+    """Return the headline; what could have been found tells a rate, so it goes where that goes."""
+    if rules:
+        return {**exact, "people_needed": None, "detectable_fewer": None, "detectable_more": None}
     return {
         **exact,
-        "people_needed": rough(needed),
+        "people_needed": rough(exact["people_needed"]),
         "detectable_fewer": percent_up(exact["detectable_fewer"]),
         "detectable_more": percent_up(exact["detectable_more"]),
     }

@@ -45,16 +45,28 @@ def gamma_sentence(gamma: Results) -> Results:
     }
 
 
-def left_out_sentence(rows: list[Results]) -> str:
+def turned(difference: float, verdict: str) -> bool:
+    """Whether a difference points the other way than a verdict.
+
+    Examples
+    --------
+    >>> [turned(n, "fewer") for n in (-3, 0, 2)], turned(-3, "more")
+    ([False, False, True], True)
+    """
+    return difference > 0 if verdict == "fewer" else difference < 0
+
+
+def left_out_sentence(rows: list[Results], verdict: str) -> str:
     """Return what leaving out something as strong as the strongest covariate would do."""
     if not rows:
         return ""
     first = rows[0]
-    ends = (
-        "and the interval would then include no difference at all"
-        if first["inconclusive"]
-        else "and the interval would still lie on one side"
-    )
+    if first["inconclusive"]:
+        ends = "and the interval would then include no difference at all"
+    elif turned(first["difference"], verdict):
+        ends = "and the result would point the other way"
+    else:
+        ends = "and the interval would still lie on one side"
     return (
         f"A hidden factor as strong as '{first['label']}' would move the difference to "
         f"{per_100(first['difference'])}, {ends}."

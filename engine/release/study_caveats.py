@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from engine.release.sensitivity_words import turned
+
 ALWAYS = (
     "unobserved",
     "treatment_as_usual",
@@ -37,7 +39,7 @@ def study_caveats(exact: dict[str, Any]) -> list[str]:
         "inconclusive_is_not_failure": verdict == "inconclusive",
         "few_reoffenders": verdict == "too_few_reoffenders",
         "fragile_to_unobserved": verdict in {"fewer", "more"}
-        and any(row["inconclusive"] for row in strongest),
+        and any(row["inconclusive"] or turned(row["difference"], verdict) for row in strongest),
         "placebo_failed": any(not one["passed"] for one in (sensitivity or {}).get("placebos", ())),
         "trio_disagrees": trio is not None and trio["agrees"] is False,
         "many_lost": attrition["analysed"] < _HALF * attrition["submitted"],

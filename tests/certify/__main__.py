@@ -25,6 +25,7 @@ from tests.certify.scenarios import (
     VARYING,
     WITHHELD,
 )
+from tests.certify.study import Studied, certify_studies, summary
 
 FAMILIES = {
     "headline": HEADLINE,
@@ -128,10 +129,40 @@ def nation(size: str) -> tuple[list[dict], bool]:
     return [*(one._asdict() for one in made), *(each._asdict() for each in found)], not wrong
 
 
+def study(size: str) -> tuple[list[dict], bool]:
+    """Make studies of services of known effect; return them, and whether all holds."""
+
+    def tell(one: Studied) -> None:
+        print(json.dumps(_plain(one)), file=sys.stderr, flush=True)
+
+    found, wrong = certify_studies(size, tell)
+    print(
+        "\n| effect | selection | setting | studies | opened | truth | covered | error | "
+        "error / SE | fewer | more | inconclusive | fragile |\n"
+        "|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+    )
+    for line in summary(found):
+        print(
+            f"| {line.effect} | {line.selection} | {line.setting} | {line.studies} | "
+            f"{line.opened} | {line.truth:+.1f} | {line.covered} | {line.error:+.2f} | "
+            f"{line.error_in_se:+.2f} | {line.fewer} | {line.more} | {line.inconclusive} | "
+            f"{line.fragile} |"
+        )
+    print("\n" + ("\n".join(wrong) or "all holds"))
+    return [_plain(one) for one in found], not wrong
+
+
+def _plain(one: Studied) -> dict:
+    return {**one._asdict(), "recovered": one.recovered and one.recovered._asdict()}
+
+
 def main() -> int:
     """Run one check."""
     parser = argparse.ArgumentParser(prog="python -m tests.certify", description=__doc__)
-    checks = ("coverage", "negative-controls", "jobs", "nation", "fit-nation", "row-group")
+    checks = (
+        *("coverage", "negative-controls", "jobs", "nation", "fit-nation", "row-group"),
+        "study",
+    )
     parser.add_argument("check", choices=checks)
     parser.add_argument("--family", choices=tuple(FAMILIES), action="append")
     parser.add_argument("--size", choices=tuple(_SIMS), default="ci")
@@ -147,11 +178,10 @@ def main() -> int:
         solved = fit_nation.fit(people, rounds, 0.4, seed=100, threads=asked.workers or 2)
         print(fit_nation.source(solved))
         return 0
-    if asked.check in {"jobs", "nation", "row-group"}:
-        lines, held = {"jobs": jobs, "nation": nation, "row-group": row_group}[asked.check](
-            asked.size
-        )
-        if asked.check != "nation":
+    long = {"jobs": jobs, "nation": nation, "row-group": row_group, "study": study}
+    if asked.check in long:
+        lines, held = long[asked.check](asked.size)
+        if asked.check not in {"nation", "study"}:
             for line in lines:
                 print(json.dumps(line))
         if asked.json:

@@ -26,8 +26,8 @@ from engine.records.synthetic.interventions import (
 from engine.records.synthetic.nation import YEARS
 from engine.store.reading import Store, read_years
 
-SHORTEST_STAY, FIRST_WEEKS, ADULT = 42, 14, 18
-"""Rules of entry of the nation's services: days inside, days without an event, age."""
+SHORTEST_STAY, FIRST_DAYS, ADULT = 42, 14, 18
+"""Rules of entry of the nation's services: days inside, days on one of which it starts, age."""
 NUMBERS = (
     "age_at_index",
     "previous_custodial_sentences",
@@ -136,7 +136,7 @@ def _pool(
     pool = usable.filter(pc.invert(pc.is_in(usable["person_id"], value_set=taken)))
     elsewhere = _rows_of(people.filter(pa.array((number > mine) & ~alike & changed)), index)
     pool = pool.filter(pa.array(~_within_a_year(pool, elsewhere)))
-    pool = _one_each(pool.filter(_may_enter(one, pool)), seed)
+    pool = _one_each(pool.filter(_may_enter(one, pool, seed)), seed)
     rows = _rows_of(later, index)
     order = pc.index_in(rows["disposal_id"], value_set=later["disposal_id"].combine_chunks())
     without = pc.greater(later["reoffences_without"].take(order), 0)
@@ -197,7 +197,7 @@ def _study(one: Intervention, own: pa.Table, treated: pa.Table, pool: pa.Table) 
     )
 
 
-def _may_enter(one: Intervention, pool: pa.Table) -> pa.Array:
+def _may_enter(one: Intervention, pool: pa.Table, seed: int) -> pa.Array:
     """Return who the service would have met, by the rules that its own people passed."""
     kind = pc.cast(pool["index_type"], pa.utf8())
     adult = pc.greater_equal(pool["age_at_disposal"], ADULT)
@@ -205,8 +205,10 @@ def _may_enter(one: Intervention, pool: pa.Table) -> pa.Array:
         stays = pc.greater_equal(pool["time_served_days"], SHORTEST_STAY)
         rule = pc.and_(pc.equal(kind, "release from custody"), pc.invert(pool["indeterminate"]))
     else:
-        # nobody who offended before the service could begin
-        stays = pc.greater(pc.fill_null(pool["days_to_first_reoffence"], 999), FIRST_WEEKS)
+        # nobody who offended before the service began, on a day that is drawn as the nation does
+        wait = np.random.default_rng((seed, 1)).integers(0, FIRST_DAYS, pool.num_rows)
+        first = pc.fill_null(pool["days_to_first_reoffence"], 999)
+        stays = pc.greater_equal(first, pa.array(wait))
         orders = pa.array(["suspended sentence", "community order"])
         rule = pc.is_in(kind, value_set=orders)
     return pc.fill_null(pc.and_(pc.and_(adult, stays), rule), False)

@@ -9,12 +9,15 @@ import time
 from pathlib import Path
 
 import numba
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import engine.analyses as analyses_module
 import engine.cohort.disposals as disposals_module
 import engine.effects.measures as measures_module
-from engine.errors import CannotCreateError, InputError
+import engine.study as study_module
+from engine.errors import CannotCreateError, InputError, UnfittedError
 from engine.plan import Plan, check_plan
 from engine.release.study_folder import PRIVATE_FILES, RELEASE_FILES, audit_is_whole
 from engine.study import Linking, run
@@ -126,8 +129,6 @@ def test_the_exact_difference_is_that_of_the_exact_means_and_inside_its_interval
 
 
 def test_nobody_is_in_both_groups_and_everybody_once(whole, nation):
-    import pyarrow.parquet as pq
-
     private = whole.folder / "private"
     pairs = pq.read_table(private / "pairs.parquet").to_pylist()
     treated = pq.read_table(private / "treated.parquet").to_pylist()
@@ -145,6 +146,37 @@ def test_nobody_is_in_both_groups_and_everybody_once(whole, nation):
     assert len(others) == len(set(others))
     links = pq.read_table(private / "links.parquet")
     assert set(links["person_id"].drop_null().to_pylist()).isdisjoint(others)
+
+
+def compared_persons(study, store):
+    """Everybody whom a study took for the comparison."""
+    pairs = pq.read_table(study.folder / "private" / "pairs.parquet")
+    index = disposals_module.read_years(store, "index", ["disposal_id", "person_id"])
+    person = dict(zip(*(index[name].to_pylist() for name in index.column_names), strict=True))
+    return {person[disposal] for disposal in pairs["comparison_id"].to_pylist()}
+
+
+def test_candidates_in_doubt_are_not_compared_with(whole, nation, tmp_path, monkeypatch):
+    """They may be of the submission, and a treated person in the comparison hides the effect."""
+    doubt = sorted(compared_persons(whole, nation.store))[:20]
+
+    def doubtful(people, store, **options):
+        found = nation.linker(people, store, **options)
+        found.band = pa.table({"row": pa.array([0] * 20), "person_id": pa.array(doubt)})
+        return found
+
+    monkeypatch.setattr(study_module, "write_review", lambda _, path: path.write_bytes(b""))
+    quick = plan_of(
+        sub_analyses={"by": []}, oasys={"trio": False}, region={"control": False},
+        sensitivity={"calipers": [], "orders": 0, "placebo": False},
+    )  # fmt: skip
+    study = run(
+        nation.submission, nation.store.folder, tmp_path / "study", plan=quick,
+        linking=Linking(linker=doubtful),
+    )  # fmt: skip
+
+    assert len(doubt) == 20
+    assert compared_persons(study, nation.store).isdisjoint(doubt)
 
 
 def test_the_first_of_the_trio_is_the_main_analysis(whole):
@@ -413,6 +445,31 @@ def test_a_refused_submission_leaves_no_results(study_of, tmp_path):
 def test_a_column_that_the_store_does_not_have_is_named(study_of, tmp_path):
     with pytest.raises(InputError, match="shoe_size"):
         study_of(tmp_path / "study", plan_of(covariates={"add": ["shoe_size"]}))
+
+
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [(UnfittedError("it did not converge"), "no_score"), (InputError("nobody"), "no_match")],
+)
+def test_an_analysis_that_cannot_be_made_says_why(study_of, monkeypatch, tmp_path, error, why):
+    design = analyses_module.design_analysis
+    calls = []
+
+    def failing(pool, keep, options, progress=None):
+        calls.append(1)
+        if len(calls) > 1:
+            raise error
+        return design(pool, keep, options, progress)
+
+    monkeypatch.setattr(analyses_module, "design_analysis", failing)
+    plan = plan_of(
+        sub_analyses={"by": []}, oasys={"trio": False},
+        sensitivity={"calipers": [], "orders": 0, "placebo": False},
+    )  # fmt: skip
+    main, region = study_of(tmp_path / "study", plan).released.results["analyses"]
+
+    assert main["status"] == "estimated"
+    assert (region["status"], region["why_not"], region["verdict"]) == ("not_run", why, None)
 
 
 def test_a_part_that_the_submission_does_not_have_is_told(whole, study_of, tmp_path):

@@ -100,6 +100,11 @@ INTERVENTIONS: Interventions = (
     ),
 )
 
+STAGE_ROW, ROW_CALLS = STAGE_SUBMISSIONS + 3072, 10
+"""Stage and calls of the numbers that a submission's row is made of."""
+START = 34
+"""Which of them decides the day on which the service began."""
+
 ABSENT = 0.08
 """Share of a submission's rows whose people are in no record."""
 
@@ -168,17 +173,22 @@ def in_records(intervention: Intervention) -> int:
     return intervention.size - round(ABSENT * intervention.size)
 
 
+def days_to_start(unit: NDArray[np.uint64], seed: int) -> Ints:
+    """Return the days from the start of an order to that of a community service, 0 to 13."""
+    return (uniforms(unit, STAGE_ROW, seed, ROW_CALLS)[START] * 14).astype(np.int64)
+
+
 def eligible_rows(
-    people: People, careers: Careers, years: tuple[int, int], last_day: int
+    people: People, careers: Careers, years: tuple[int, int], last_day: int, seed: int
 ) -> tuple[Ints, Ints]:
     """Return the rows that a prison and a community intervention may choose from.
 
     Notes
     -----
     Adults on the day of the sentence whose index date lies in the years and whose follow-up and
-    waiting period end before the extract; nobody is inside again or offends in the first two weeks
-    of a community order, because an organisation would not have met them: the same rule has to
-    hold for the comparison.
+    waiting period end before the extract; nobody is inside again or offends between the start of a
+    community order and that of the service, because an organisation would not have met them: the
+    same rule has to hold for the comparison.
     """
     starts = year_starts()
     rows = cohort_rows(careers.person, careers.index_day)
@@ -198,8 +208,11 @@ def eligible_rows(
     # the first event after the index date: rows of a person are in order of days
     width = np.int64(1 << 20)
     event = careers.person * width + careers.day
-    after = np.searchsorted(event, careers.person[rows] * width + index, side="right")
-    clear = np.searchsorted(event, careers.person[rows] * width + index + 14, side="right") == after
+    own = careers.person[rows] * width + index
+    wait = days_to_start(people.unit[careers.person[rows]], seed)
+    after = np.searchsorted(event, own, side="right")
+    # an offence on the day of the start is not before it
+    clear = np.searchsorted(event, own + np.maximum(wait, 1), side="left") == after
     return rows[prison], rows[order & clear]
 
 
@@ -266,7 +279,7 @@ def candidates(
     -------
     Candidates
     """
-    prison, community = eligible_rows(people, careers, years, last_day)
+    prison, community = eligible_rows(people, careers, years, last_day, seed)
     pieces = []
     for position in chosen:
         one = interventions[position]

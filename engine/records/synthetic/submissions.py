@@ -17,13 +17,16 @@ from engine.records.synthetic.identities import Identities, make_identities
 from engine.records.synthetic.interventions import (
     INTERVENTIONS,
     PRISON,
+    ROW_CALLS,
+    STAGE_ROW,
+    START,
     Intervention,
     Interventions,
     Treated,
     Truth,
     in_records,
 )
-from engine.records.synthetic.people import STAGE_SUBMISSIONS, Ints, People, make_people, uniforms
+from engine.records.synthetic.people import Ints, People, make_people, uniforms
 from engine.records.synthetic.typing_errors import Person, date_of, day_first, write_row
 from engine.records.synthetic.world import Coefficients, Floats
 
@@ -145,13 +148,13 @@ def treated_rows(
     list of Row
     """
     person = careers.person[treated.row]
-    u = uniforms(people.unit[person], STAGE_SUBMISSIONS + 3072, seed, 10)
+    u = uniforms(people.unit[person], STAGE_ROW, seed, ROW_CALLS)
     rows = []
     for j, i in enumerate(person.tolist()):
         one = interventions[treated.intervention[j]]
         career = int(treated.row[j])
         begin, end = _period(
-            one, int(careers.leave[career]), int(careers.index_day[career]), u[34:36, j]
+            one, int(careers.leave[career]), int(careers.index_day[career]), u[START : START + 2, j]
         )
         stranger = _person(people, known, (i + 1) % len(people.unit))
         cells, problems = _typed(_person(people, known, i), stranger, begin, end, u[:, j])
@@ -206,7 +209,7 @@ def absent_rows(
     known = make_identities(people, nobody, nobody, seed)
     # somebody whom the police do not know has no number of theirs
     known = known._replace(pnc=pa.nulls(count, pa.utf8()))
-    u = uniforms(people.unit, STAGE_SUBMISSIONS + 3072, seed, 10)
+    u = uniforms(people.unit, STAGE_ROW, seed, ROW_CALLS)
     rows = []
     for i in range(count):
         begin = int(people.first_day[i])

@@ -94,7 +94,7 @@ def gate_of(policy: Policy, exact: Results | None, counts: Results) -> Results |
             few = counts["treated_matched"] < policy.fewest_people
             value = None if few else rounded(policy, value)
         elif rule["code"] == "matched_share":
-            few = counts["treated"] < policy.fewest_people
+            few = counts["treated_matched"] < policy.fewest_people
             value = None if few else percent(value)
         else:
             value = plain_step(value, 0.01)

@@ -4,6 +4,7 @@ from engine.release.control.policy import (
     CELL,
     CLASS,
     GROUP,
+    SIGNIFICANT,
     Policy,
     Results,
     Scale,
@@ -118,7 +119,7 @@ def control_overlap(policy: Policy, exact: Results) -> Results:
     }
 
 
-def control_sensitivity(exact: Results | None, rules: list[str], *, clear: bool) -> Results | None:
+def control_sensitivity(exact: Results | None, rules: list[str], verdict: str) -> Results | None:
     """Return the sensitivity of the main result, with sentences from rounded figures.
 
     Where the result itself is withheld nothing is said of it, and where it is not clear there
@@ -126,7 +127,7 @@ def control_sensitivity(exact: Results | None, rules: list[str], *, clear: bool)
     """
     if exact is None:
         return None
-    scale = Scale("share")
+    scale, clear = Scale("share"), verdict in SIGNIFICANT
     gamma, left_out, band = exact["gamma"], exact["left_out"], exact["instability"]
     if rules:
         return {
@@ -161,7 +162,7 @@ def control_sensitivity(exact: Results | None, rules: list[str], *, clear: bool)
         found["left_out"] = {
             "rows": rows,
             "covariates_in_all": left_out["covariates_in_all"],
-            "sentence": left_out_sentence(rows) if clear else NOTHING_TO_EXPLAIN,
+            "sentence": left_out_sentence(rows, verdict) if clear else NOTHING_TO_EXPLAIN,
         }
     found["placebos"] = []
     for one in exact["placebos"]:

@@ -24,6 +24,7 @@ _MOST_FACTS = 20
 WHY_NOT = {
     "too_few_treated": "too few people",
     "no_match": "nobody could be paired",
+    "no_score": "too few people for so many facts",
     "no_assessments": "no assessments",
     "no_regions": "no regions on record",
 }

@@ -292,7 +292,7 @@ def test_each_selection_takes_whom_it_says():
     for position, one in enumerate(INTERVENTIONS):
         mine = found.intervention == position
         rows = found.row[mine][np.argsort(found.key[mine])][:250]
-        pool = eligible_rows(people, careers, plan.years, plan.last_day)
+        pool = eligible_rows(people, careers, plan.years, plan.last_day, plan.seed)
         everybody = pool[0 if one.setting == "prison" else 1]
         assert set(rows.tolist()) <= set(everybody.tolist())
         for selection, values in facts.items():

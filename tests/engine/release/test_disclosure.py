@@ -14,6 +14,7 @@ from engine.effects.measures import MEASURES
 from engine.errors import UsageError
 from engine.release import disclosure
 from engine.release.disclosure import Policy, Released, release_results
+from engine.release.study_caveats import study_caveats
 from tests.engine.release.exact_study import (
     PEOPLE,
     make_analysis,
@@ -239,6 +240,17 @@ def test_a_group_under_thirty_has_no_size():
     assert [rule["value"] for rule in found["gate"]["rules"][:2]] == [None, None]
 
 
+def test_no_share_gives_away_a_matched_group_under_thirty():
+    exact = make_exact()
+    exact["analyses"][0]["counts"].update(treated=35, treated_matched=25)
+    exact["analyses"][0]["gate"]["rules"][0]["value"] = 25
+    exact["analyses"][0]["gate"]["rules"][1]["value"] = 25 / 35
+    found = released(exact)["analyses"][0]
+
+    assert [rule["value"] for rule in found["gate"]["rules"][:2]] == [None, None]
+    assert found["counts"]["treated_matched_percent"] is None
+
+
 def test_the_treated_alone_follow_the_same_rules():
     exact = make_exact()
     for events, rules in ((31, []), (9, ["D2"]), (95, ["D3"])):
@@ -383,6 +395,8 @@ def test_nothing_is_said_of_what_would_overturn_a_result_that_is_withheld():
     assert found["sensitivity"]["e_values"] == []
     assert found["sensitivity"]["left_out"] is None
     assert found["path"][0]["difference"] is None
+    told = ("people_needed", "detectable_fewer", "detectable_more")
+    assert [found["headline"][name] for name in told] == [None] * 3
     assert {"rule": "D2", "figures": 4} in found["withheld"] or any(
         one["rule"] == "D2" for one in found["withheld"]
     )
@@ -400,6 +414,23 @@ def test_sentences_hold_only_what_is_printed():
     assert all(texts)
     numbers = {n for text in texts for n in re.findall(r"\d+(?:\.\d+)?", text)}
     assert numbers <= {"1.2", "4", "7", "8", "6", "20", "100"}
+
+
+def test_a_hidden_factor_that_would_turn_the_result_is_told():
+    exact = make_exact()
+    verdict = exact["headline"]["verdict"]
+    other = 1.0 if verdict == "fewer" else -1.0
+    first = exact["sensitivity"]["left_out"]["rows"][0]
+    first.update(difference=0.07 * other, inconclusive=False)
+    first.update(ci_low=0.07 * other - 0.05, ci_high=0.07 * other + 0.05)
+
+    assert "point the other way" in released(exact)["sensitivity"]["left_out"]["sentence"]
+    assert "fragile_to_unobserved" in study_caveats(exact)
+    first.update(
+        difference=-0.03 * other, ci_low=-0.03 * other - 0.01, ci_high=-0.03 * other + 0.01
+    )
+    assert "still lie on one side" in released(exact)["sensitivity"]["left_out"]["sentence"]
+    assert "fragile_to_unobserved" not in study_caveats(exact)
 
 
 def test_pairs_do_not_give_the_number_of_people_away():
