@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.certify import fit_nation
 from tests.certify.coverage import MAIN, Cell, simulate
+from tests.certify.fuzz import fuzz
 from tests.certify.jobs import jobs
 from tests.certify.nation import nations
 from tests.certify.row_group import row_group
@@ -159,10 +160,16 @@ def _plain(one: Studied) -> dict:
 def main() -> int:
     """Run one check."""
     parser = argparse.ArgumentParser(prog="python -m tests.certify", description=__doc__)
-    checks = (
-        *("coverage", "negative-controls", "jobs", "nation", "fit-nation", "row-group"),
+    checks = [
+        "coverage",
+        "negative-controls",
+        "jobs",
+        "nation",
+        "fit-nation",
+        "row-group",
         "study",
-    )
+        "fuzz",
+    ]
     parser.add_argument("check", choices=checks)
     parser.add_argument("--family", choices=tuple(FAMILIES), action="append")
     parser.add_argument("--size", choices=tuple(_SIMS), default="ci")
@@ -178,7 +185,7 @@ def main() -> int:
         solved = fit_nation.fit(people, rounds, 0.4, seed=100, threads=asked.workers or 2)
         print(fit_nation.source(solved))
         return 0
-    long = {"jobs": jobs, "nation": nation, "row-group": row_group, "study": study}
+    long = {"jobs": jobs, "nation": nation, "row-group": row_group, "study": study, "fuzz": fuzz}
     if asked.check in long:
         lines, held = long[asked.check](asked.size)
         if asked.check not in {"nation", "study"}:
