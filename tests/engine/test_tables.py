@@ -596,4 +596,5 @@ def test_errors_read_as_sentences_and_survive_a_process_boundary():
         "ConfigurationError": 78,
         "DamagedShardError": 74,
         "DisagreementError": 70,
+        "UnfittedError": 65,
     }

@@ -20,7 +20,20 @@ from tests.engine.cohort import reference
 from tests.engine.cohort.support import links_of
 
 RULES = IndexRules(sexual_offences=True)
-KIND = "release from custody"
+KIND = "community order"
+
+
+def may_start(disposal, disposals, spells, rng):
+    """Return the day on which a service after a disposal starts, None where nobody is met."""
+    delay = int(rng.integers(60, 180))
+    start = disposal["index_date"] + dt.timedelta(delay)
+    nearer = any(
+        reference.usable(other, RULES) and disposal["index_date"] < other["index_date"] <= start
+        for other in disposals
+    )
+    inside = any(r <= start < e for r, e in reference.stays(disposals, spells))
+    again = disposal["days"] is not None and disposal["days"] < delay
+    return None if nearer or inside or again else start
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +58,12 @@ def halves(truth_nation):
             and d["index_type"] == KIND
             and d["index_date"] <= store.last_index_date
         ]
-        if person % 2 or not fitting:
+        if person % 2:
             continue
-        d = fitting[rng.integers(len(fitting))]
-        delay = int(rng.integers(60, 180))
-        start = d["index_date"] + dt.timedelta(delay)
-        nearer = any(
-            reference.usable(o, RULES) and d["index_date"] < o["index_date"] <= start
-            for o in disposals
-        )
-        inside = any(r <= start < e for r, e in reference.stays(disposals, spells[person]))
-        if not nearer and not inside and not (d["days"] is not None and d["days"] < delay):
-            rows.append((person, start))
+        # One of the person's disposals that could have led to the service, as the pool draws one.
+        starts = [start for d in fitting if (start := may_start(d, disposals, spells[person], rng))]
+        if starts:
+            rows.append((person, starts[rng.integers(len(starts))]))
     people = pa.table(
         {
             "row": pa.array(range(len(rows)), pa.int64()),
