@@ -64,3 +64,9 @@ def __getattr__(name: str) -> object:
 def __dir__() -> list[str]:
     """Return the public names."""
     return __all__
+
+
+if __name__ == "__main__":
+    from cli.start import run as start
+
+    start()

@@ -30,7 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     pretty_exceptions_show_locals=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Documentation: the folder docs, docs/match.md first",
+    epilog="Documentation: README.md and the folder docs",
 )
 app.command()(demo)
 app.command()(template)

@@ -44,6 +44,7 @@ REASON_OF_RULE = {
     "date_impossible": IMPOSSIBLE_DATE,
     "date_month_first": IMPOSSIBLE_DATE,
     "date_ambiguous": IMPOSSIBLE_DATE,
+    "date_exchanged": IMPOSSIBLE_DATE,
     "date_year_only": IMPOSSIBLE_DATE,
     "date_century_unclear": IMPOSSIBLE_DATE,
     "date_in_future": IMPOSSIBLE_DATE,

@@ -31,6 +31,10 @@ FIRST_SERIAL, LAST_SERIAL = 10_000, 73_050
 MONTH_FIRST_SHARE = 0.1
 """Above this many month-first dates for each day-first one, a column's order is in doubt."""
 
+FEWEST_TELLING = 6
+"""With this many dates on both sides, chance makes the pattern of exchanged dates less than once in
+ten thousand columns."""
+
 PLACEHOLDERS = frozenset({dt.date(1900, 1, 1), dt.date(1970, 1, 1)})
 """Dates of birth that systems write for 'unknown'."""
 
@@ -72,7 +76,8 @@ class DateCell:
         None for an empty cell and where there is a fault.
     fault : str
         Empty, or the rule that was broken: ``date_unreadable``, ``date_impossible``,
-        ``date_month_first``, ``date_ambiguous``, ``date_year_only``, ``date_century_unclear``.
+        ``date_month_first``, ``date_ambiguous``, ``date_exchanged``, ``date_year_only``,
+        ``date_century_unclear``.
     two_digits : bool
         The year was written with two digits.
     serial : bool
@@ -113,6 +118,13 @@ def read_dates(
         than one in eleven of the telling dates of the column can only be month first, dates that
         could be both are reported as ambiguous.
 
+    Notes
+    -----
+    A spreadsheet program that is set to month first makes a date of ``03/11/2013``, with day and
+    month exchanged, and leaves ``13/11/2013`` as text. Where all dates of a column have a day up to
+    12 and all other cells begin above 12, at least six of each, those dates are reported whatever
+    the order is said to be, unless both orders give the same day.
+
     Returns
     -------
     list of DateCell
@@ -123,10 +135,29 @@ def read_dates(
     day_first = sum(n.first > 12 >= n.second for n in numbers)
     month_first = sum(n.first <= 12 < n.second <= 31 for n in numbers)
     doubtful = order is None and month_first > MONTH_FIRST_SHARE * day_first
-    return [
+    read = [
         _in_order(one, order, kind, today, doubtful=doubtful) if isinstance(one, _Numbers) else one
         for one in parsed
     ]
+    if day_first == len(numbers) >= FEWEST_TELLING:
+        for i in _exchanged(cells, read):
+            read[i] = DateCell(None, "date_exchanged")
+    return read
+
+
+def _exchanged(cells: Sequence[str], read: Sequence[DateCell]) -> list[int]:
+    """Return the dates of which a spreadsheet program set to month first has made another day.
+
+    All other cells begin above 12, which such a program leaves as text.
+    """
+    dates = [
+        (i, one.day)
+        for i, (cell, one) in enumerate(zip(cells, read, strict=True))
+        if one.day and _YEAR_FIRST.match(cell)
+    ]
+    if len(dates) < FEWEST_TELLING or any(day.day > 12 for _, day in dates):
+        return []
+    return [i for i, day in dates if day.day != day.month]
 
 
 def age_on(birth: dt.date, day: dt.date) -> int:

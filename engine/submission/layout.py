@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from engine.submission.fields import (
@@ -20,6 +21,9 @@ from engine.submission.rules import Problem
 
 FEWEST_NAMES = 2
 """A row with fewer known column names is no header."""
+
+NEARLY = 0.75
+"""Likeness, from 0 to 1, from which a heading is taken for another with a slip."""
 
 NOT_PEOPLE = frozenset({"guidance", "example", "description"})
 """Sheets of the template that hold no people."""
@@ -138,7 +142,9 @@ def _people(grid: dict[str, Any], header: int) -> tuple[People, list[Problem]]:
     if whole_name and {"first_name", "last_name"} & set(missing):
         problems.append(Problem(None, None, "name_in_one_column"))
         missing = [name for name in missing if name not in {"first_name", "last_name"}]
-    problems += [Problem(None, name, "column_missing") for name in missing]
+    problems += [
+        Problem(None, name, "column_missing", _alike(name, names, extras)) for name in missing
+    ]
     if not any(name in fields for name in START_DATES):
         problems.append(Problem(None, None, "start_date_missing"))
     numbers, rows = [], []
@@ -152,6 +158,15 @@ def _people(grid: dict[str, Any], header: int) -> tuple[People, list[Problem]]:
     if not rows:
         problems.append(Problem(None, None, "no_rows"))
     return people, problems
+
+
+def _alike(field: str, names: list[str], extras: dict[int, str]) -> str:
+    """Return a sentence on columns whose unknown header is nearly that of a field, or nothing."""
+    wanted = folded(BY_NAME[field].header)
+    near = [
+        column_letter(i) for i in extras if get_close_matches(folded(names[i]), [wanted], 1, NEARLY)
+    ]
+    return f"The heading of column {near[0]} is nearly its name: correct it." if near else ""
 
 
 def _says_something(row: list[str]) -> bool:

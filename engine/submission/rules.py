@@ -116,7 +116,7 @@ RULES: dict[str, Rule] = {
     "column_missing": Rule(
         "reject",
         "A required column is missing.",
-        "Add the column; take its name from the template.",
+        "Add the column, or correct its heading; take it from the template.",
     ),
     "start_date_missing": Rule(
         "reject",
@@ -183,6 +183,11 @@ RULES: dict[str, Rule] = {
         "quarantine",
         "The date can be two days, because the column mixes orders of day and month.",
         "Write dates as 2020-12-25, or say the order of the file with --date-order.",
+    ),
+    "date_exchanged": Rule(
+        "quarantine",
+        "The spreadsheet program is set to month first: it has exchanged day and month.",
+        "Type the date again as 2020-12-25, or set the program to English (UK) first.",
     ),
     "date_year_only": Rule("quarantine", "The cell holds a year only.", _DAY_FIRST),
     "date_century_unclear": Rule(

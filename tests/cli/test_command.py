@@ -389,6 +389,17 @@ def python(code, **environment):
     )
 
 
+def test_the_module_is_the_command_too():
+    result = subprocess.run(
+        [sys.executable, "-m", "justicelab", "--version"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert (result.returncode, result.stdout) == (0, f"justicelab {justicelab.__version__}\n")
+
+
 def test_help_loads_nothing_heavy():
     code = (
         "import sys, cli.main, justicelab\n"

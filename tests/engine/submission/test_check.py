@@ -7,6 +7,7 @@ import pytest
 from engine.errors import InputError, UsageError
 from engine.store.reading import Store
 from engine.submission.check import check_submission
+from engine.submission.fields import column_letter
 from engine.submission.rules import RULES, SEVERITIES
 from engine.submission.window import Window, window_of, window_of_store
 from tests.engine.submission.support import (
@@ -223,6 +224,18 @@ def test_a_declared_order_makes_american_dates_readable(tmp_path, sandbox):
     check = checked(tmp_path, text(rows), sandbox, order="month")
     assert check.verdict == "accepted"
     assert check.table["date_of_birth"][0].as_py() == dt.date(1970, 3, 2)
+
+
+def test_a_heading_with_a_slip_is_pointed_at_by_its_letter(tmp_path, sandbox):
+    def details(old, new):
+        heads = [new if head == old else head for head in HEADS]
+        check = checked(tmp_path, csv_file(heads=heads), sandbox)
+        return [p.detail for p in check.problems if p.rule == "column_missing"]
+
+    assert details("Surname", "Surnmae") == [
+        f"The heading of column {column_letter(LAST)} is nearly its name: correct it."
+    ]
+    assert details("Surname", "Secret") == [""]
 
 
 FORM = {

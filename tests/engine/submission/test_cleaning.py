@@ -122,6 +122,22 @@ def test_a_column_of_both_orders_is_ambiguous():
     ]
 
 
+def test_a_spreadsheet_set_to_month_first_is_found_out():
+    typed = [f"{day:02}/04/2019" for day in range(13, 19)]
+    made = [f"2019-{month:02}-04" for month in range(3, 9)]
+    for order in (None, "day", "month"):
+        faults = [d.fault for d in read_dates([*made, *typed], "event", TODAY, order)]
+        assert faults[:6] == ["date_exchanged", "", *["date_exchanged"] * 4], order
+    # a day above 12 among the dates, a text that could be both, or too few of either: no pattern
+    for cells in (
+        [*made, "2019-04-13", *typed],
+        [*made, "05/04/2019", *typed],
+        [*made[1:], *typed],
+        [*made, *typed[1:]],
+    ):
+        assert not any(d.fault for d in read_dates(cells, "event", TODAY))
+
+
 def test_one_slip_does_not_put_a_column_in_doubt():
     cells = ["03/04/2019", "04/25/2019", *["25/04/2019"] * 10]
     days = read_dates(cells, "event", TODAY)
