@@ -8,6 +8,7 @@ from engine.release.control.policy import (
     Policy,
     Results,
     Scale,
+    column_alone,
     p_values,
     percent,
     plain_step,
@@ -64,7 +65,10 @@ def control_analysis(policy: Policy, exact: Results) -> Results:
         "counts": counts,
         "balance_summary": None
         if summary is None
-        else {**summary, "largest_smd": plain_step(summary["largest_smd"], 0.01)},
+        else {
+            **column_alone(summary, "largest_smd_name", "largest_smd_label"),
+            "largest_smd": plain_step(summary["largest_smd"], 0.01),
+        },
         "measures": [control_measure(policy, one) for one in exact["measures"]],
         "treated_only": None if own is None else treated_only_of(policy, own),
     }
@@ -101,7 +105,8 @@ def gate_of(policy: Policy, exact: Results | None, counts: Results) -> Results |
         limit = rule["limit"]
         if rule["code"] == "matched_share":
             limit = percent(limit)
-        rules.append({**rule, "limit": limit, "value": value})
+        named = column_alone(rule, "name", "label") if "name" in rule else rule
+        rules.append({**named, "limit": limit, "value": value})
     return {"passed": exact["passed"], "rules": rules}
 
 

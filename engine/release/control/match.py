@@ -8,6 +8,7 @@ from engine.release.control.policy import (
     Policy,
     Results,
     Scale,
+    column_alone,
     is_safe_share,
     mean_of,
     percent,
@@ -41,7 +42,7 @@ def control_balance(policy: Policy, exact: Results) -> Results:
                 _add_level(other, row)
             continue
         rows.append(dict(row))
-    summary = exact["summary"]
+    summary = column_alone(exact["summary"], "largest_smd_name", "largest_smd_label")
     return {
         "denominator": exact["denominator"],
         "summary": {

@@ -195,3 +195,14 @@ class Scale:
             return None
         found = self.interval(limits[0], limits[1])
         return [found["ci_low"], found["ci_high"]]
+
+
+def column_alone(found: Results, name: str, label: str) -> Results:
+    """Return entries that name a term with its column in place of a level, which may be rare."""
+    if found[name] is None:
+        return found
+    return {
+        **found,
+        name: found[name].partition("=")[0],
+        label: None if found[label] is None else found[label].partition(":")[0],
+    }

@@ -130,6 +130,19 @@ def test_what_disclosure_control_needs_is_taken_out():
     )  # fmt: skip
 
 
+def test_the_worst_term_is_named_without_its_level():
+    exact = make_exact()
+    level = {"largest_smd_name": "year=2004", "largest_smd_label": "Year: 2004"}
+    exact["balance"]["summary"] |= level
+    main = exact["analyses"][0]
+    main["balance_summary"] |= level
+    main["gate"]["rules"][2] |= {"name": "year=2004", "label": "Year: 2004"}
+    found = released(exact)
+    assert "2004" not in json.dumps({"balance": found["balance"], "analyses": found["analyses"]})
+    assert found["balance"]["summary"]["largest_smd_label"] == "Year"
+    assert found["analyses"][0]["gate"]["rules"][2]["label"] == "Year"
+
+
 def test_every_count_lies_on_the_grid_for_every_base():
     for base in (5, 10, 25):
         found = released(policy=Policy(count_base=base))
