@@ -42,9 +42,6 @@ _CARE = (
 )
 """Caveats that belong beside the verdict, the weightiest first."""
 
-_CARE_ALWAYS = frozenset({"linkage_uncertain", "many_lost", "needs_approval"})
-"""Those of them that hold whatever the verdict; the others bear on a clear one."""
-
 _RULES = {
     "np": "fewer than {limits.least_expected|count} cases are expected, too few for a fair test",
     "30": "fewer than {limits.least_reoffenders|count} of those who took part reoffended",
