@@ -23,7 +23,7 @@ import pyarrow as pa
 from engine.analyses import columns_of, main_unit, other_units, run_main, run_unit
 from engine.cohort.attrition import Attrition, sender_rows, steps, with_stage
 from engine.cohort.pool import comparison_pool
-from engine.cohort.reasons import UNMATCHED
+from engine.cohort.reasons import UNMATCHED, UNRESOLVED
 from engine.effects.measures import Outcomes
 from engine.effects.verdicts import benjamini_hochberg, holm
 from engine.errors import InputError
@@ -112,6 +112,12 @@ class Study:
     exact: dict[str, Any]
     folder: Path
     plan: Plan
+
+    @property
+    def unresolved(self) -> int:
+        """Rows with possible matches, none of them certain: they count as not found."""
+        reasons = (one for stage in self.exact["attrition"]["stages"] for one in stage["reasons"])
+        return sum(one["lost"] for one in reasons if one["code"] == UNRESOLVED)
 
     def __repr__(self) -> str:
         """Return the verdict alone: a prompt must not print exact counts."""
