@@ -93,10 +93,11 @@ def as_text(result: PreparedStore) -> str:
     years = result.manifest["years"]
     known = {year: counts for year, counts in years.items() if year != "0"}
     included = sum(counts["included"] for counts in known.values())
+    made_up = ", made up" if result.manifest["synthetic"] else ""
     facts = (
         ("extract of", result.manifest["extract_date"]),
         ("last index date", result.manifest["last_index_date"]),
-        ("people", f"{result.report.rows['person_profile']:,}"),
+        ("people", f"{result.report.rows['person_profile']:,}{made_up}"),
         ("offences", f"{result.report.rows['offences']:,}"),
         ("disposals", f"{result.report.rows['disposals']:,}"),
         ("index disposals", f"{included:,}"),

@@ -134,7 +134,8 @@ def run(
 def as_text(study: Study) -> str:
     """Return the verdict of each analysis, rounded as in the release folder."""
     results = study.released.results
-    lines = [f"{'people':>8}  {results['headline']['verdict'].replace('_', ' ')}"]
+    lines = ["Made-up data: nobody in it exists."] if results["study"]["synthetic"] else []
+    lines += [f"{'people':>8}  {results['headline']['verdict'].replace('_', ' ')}"]
     for one in results["analyses"]:
         people = one["counts"]["treated_matched"]
         told = (one["verdict"] or one["why_not"]).replace("_", " ")

@@ -298,7 +298,6 @@ def _study(
         folder / STORE,
         out,
         description=submissions / f"{service.name}-description.xlsx",
-        synthetic=True,
         progress=tell,
     )
     return DemoStudy(service, study.released.results, effect, out / RELEASE / REPORT)

@@ -133,7 +133,6 @@ def run(
     description: Path | None = None,
     order: Order | None = None,
     linking: Linking | None = None,
-    synthetic: bool = False,
     today: dt.date | None = None,
     progress: Progress | None = None,
 ) -> Study:
@@ -154,8 +153,6 @@ def run(
         The order of day and month that the sender declares.
     linking : Linking, optional
         How people are looked for.
-    synthetic : bool
-        Whether the store is a synthetic nation, which the report then says.
     today : datetime.date, optional
         The day of the check.
     progress : callable, optional
@@ -205,7 +202,7 @@ def run(
                 cohort.account, "matching", dict.fromkeys(main["unmatched_rows"], UNMATCHED)
             )
             _correct(analyses, asked)
-            exact = _exact(asked, check, cohort, account, main, analyses, opened, synthetic)
+            exact = _exact(asked, check, cohort, account, main, analyses, opened)
             exact["caveats"] = study_caveats(exact)
             released = release_results(exact, Policy(**asked.disclosure.model_dump()))
         tell("write", 0.0)
@@ -414,7 +411,6 @@ def _exact(
     main: dict[str, Any],
     analyses: list[dict[str, Any]],
     store: Store,
-    synthetic: bool,
 ) -> dict[str, Any]:
     """Return the exact results of a study; the caveats are added when all the rest is there."""
     first = analyses[0]
@@ -425,7 +421,7 @@ def _exact(
     return {
         "format": 1,
         "kind": "study",
-        "study": {**study_facts(plan, check.description, store, years), "synthetic": synthetic},
+        "study": study_facts(plan, check.description, store, years),
         "limits": limits_of(plan),
         "headline": headline_of(first),
         "analyses": analyses,

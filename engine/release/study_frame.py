@@ -52,7 +52,7 @@ def study_facts(
         "extract_date": store.extract_date.isoformat(),
         "follow_up_months": FOLLOW_UP_MONTHS,
         "waiting_months": PROOF_MONTHS - FOLLOW_UP_MONTHS,
-        "synthetic": False,
+        "synthetic": store.synthetic,
     }
 
 

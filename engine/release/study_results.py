@@ -311,13 +311,14 @@ def robustness_results(found: Robustness) -> dict[str, Any]:
             },
             "placebos": [
                 {
-                    "name": one.name,
+                    "name": one.placebo.name,
                     "label": "A sanction in the year before",
                     "unit": "per_100_people",
-                    "difference": number(one.difference),
-                    "ci_low": number(one.ci_low),
-                    "ci_high": number(one.ci_high),
-                    "passed": not one.alarm,
+                    "difference": number(one.placebo.difference),
+                    "ci_low": number(one.placebo.ci_low),
+                    "ci_high": number(one.placebo.ci_high),
+                    "passed": not one.placebo.alarm,
+                    "support": {arm: asdict(counts) for arm, counts in one.support.items()},
                 }
                 for one in found.placebos
             ],

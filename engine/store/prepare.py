@@ -293,6 +293,7 @@ def _manifest(
         "measures": MEASURES,
         "extract_date": extract.extract_date.isoformat(),
         "last_index_date": last_index_date(extract.extract_date).isoformat(),
+        "synthetic": extract.synthetic,
         "extract": [{"name": n, "sha256": h, "bytes": b} for n, h, b in hashes],
         "extract_sha256": identity,
         "rows": report.rows,

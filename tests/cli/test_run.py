@@ -64,7 +64,9 @@ def test_a_study_from_the_command_line(run, tmp_path):
     result = run("--threads", "1", "--memory", "1G")
 
     assert result.exit_code == 0, result.output
-    assert re.match(r" +people {2}\w+", result.stdout)
+    assert re.match(r"Made-up data: nobody in it exists\.\n +people {2}\w+", result.stdout)
+    page = (tmp_path / "study" / "release" / "report.html").read_text()
+    assert "<strong>Made-up data.</strong>" in page
     assert "All people analysed" in result.stdout
     exact = json.loads((tmp_path / "study" / "private" / "results.json").read_text())
     losses = [one for stage in exact["attrition"]["stages"] for one in stage["reasons"]]
