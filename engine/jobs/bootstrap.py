@@ -14,7 +14,7 @@ from engine.effects.bootstrap import quantile
 from engine.effects.choice import LEAST_REPLICATES, METHODS
 from engine.effects.resampled import Resampled, as_interval
 from engine.errors import InputError, UsageError
-from engine.jobs.backends import Backend, Dask, Here, Processes
+from engine.jobs.cluster import backend_for
 from engine.jobs.collect import Collected
 from engine.jobs.finished import Finished, open_match, require_same_table
 from engine.jobs.job import (
@@ -149,7 +149,7 @@ def bootstrap(
         require_job(output, job)
     place = job_folder(output, job)
     with ExitStack() as stack:
-        backend = _backend(workers, scheduler, stack, tell)
+        backend = backend_for(workers, scheduler, stack, tell)
         stack.enter_context(held(place, job, shared=share is not None))
         collected = run(
             place, job, wanted or prepared.wanted, replicates, prepared.parameters,
@@ -195,21 +195,6 @@ def _prepare(folder: Path | str, asked: Asked) -> _Prepared:
     made = opened(json.dumps(parameters, sort_keys=True))
     job = Job("bootstrap", {"kind": kind, "seed": seed}, (content,), made.names, code_sha256())
     return _Prepared(match, kind, made, job, parameters, Units(0, asked.replicates))
-
-
-def _backend(
-    workers: int | None,
-    scheduler: str | None,
-    stack: ExitStack,
-    tell: Callable[[str], None] | None,
-) -> Backend:
-    if scheduler is not None:
-        cluster = Dask(scheduler, workers)
-        stack.callback(cluster.close)
-        if tell is not None:
-            tell(f"The cluster's dashboard is {cluster.dashboard}")
-        return cluster
-    return Here() if workers is None else Processes(workers)
 
 
 def _reporter(
