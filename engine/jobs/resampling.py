@@ -10,7 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.effects.bootstrap import Bootstrap, bootstrap_intervals, standard_error_of
+from engine.effects.bootstrap import (
+    Bootstrap,
+    acceleration,
+    bootstrap_intervals,
+    standard_error_of,
+)
 from engine.effects.choice import refusals_by_design
 from engine.effects.rematching import recipe_for
 from engine.effects.replicates import people_to_draw, rematched_replicates
@@ -228,6 +233,7 @@ def _of_refits(finished: Finished, seed: int, source: str) -> Resampler:
         else:
             measures.append(mean_difference(at, sample.sign))
     summed = np.stack(columns, axis=1)
+    forms = read_linear_forms(finished)
 
     def draw(units: Units) -> Floats:
         found = rematched_replicates(
@@ -236,14 +242,20 @@ def _of_refits(finished: Finished, seed: int, source: str) -> Resampler:
         )  # fmt: skip
         return np.stack([measure(found) for measure in measures], axis=1)
 
-    def finish(estimate: float, estimates: Floats, level: float) -> Bootstrap:
+    def finish(estimate: float, skew: float | None, estimates: Floats, level: float) -> Bootstrap:
         return Bootstrap(
             "refit", len(estimates), seed, estimates, standard_error_of(estimates),
-            bootstrap_intervals(estimate, estimates, level=level), "",
+            bootstrap_intervals(estimate, estimates, level=level, skew=skew), "", skew,
         )  # fmt: skip
+
+    def skew_of(name: str) -> float | None:
+        return acceleration(forms.sums[name]) if name in forms.sums else None
 
     return Resampler(
         tuple(finished.estimates),
         draw,
-        tuple(functools.partial(finish, one["difference"]) for one in finished.estimates.values()),
+        tuple(
+            functools.partial(finish, one["difference"], skew_of(name))
+            for name, one in finished.estimates.items()
+        ),
     )

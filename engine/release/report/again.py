@@ -70,16 +70,23 @@ def rows(results: Mapping[str, Any]) -> list[Row]:
     middle = f"{_FIRST}.difference"
     found = [Row("Main interval", f"{_FIRST}.main", middle=middle)]
     for i, one in enumerate(first["intervals"]):
-        read = " (read this one)" if one["method"] == first["speaks"] else ""
+        read = " (read this one)" if _speaks(results, one["method"]) else ""
         label = f"Drawn again: {METHODS[one['method']]}{read}"
         found.append(Row(label, f"{_FIRST}.intervals.{i}", main=False, middle=middle))
     return found
 
 
+def _speaks(results: Mapping[str, Any], method: str) -> bool:
+    """Whether this is the interval of the replicates to be read; none is where they do not hold."""
+    resampling, first = lookup(results, "bootstrap.resampling"), lookup(results, _FIRST)
+    return bool(resampling["valid"]) and method == first["speaks"]
+
+
 def chart(results: Mapping[str, Any], sides: tuple[str, str], width: int) -> str:
     """Draw the intervals of the headline measure, one under the other."""
-    agrees = lookup(results, f"{_FIRST}.agrees")
-    word = {True: "agree", False: "do not agree"}.get(agrees, "stand side by side")
+    valid = bool(lookup(results, "bootstrap.resampling.valid"))
+    agrees = lookup(results, f"{_FIRST}.agrees") if valid else None
+    word = "stand side by side" if agrees is None else "agree" if agrees else "do not agree"
     return forest(
         results,
         rows(results),
@@ -88,7 +95,7 @@ def chart(results: Mapping[str, Any], sides: tuple[str, str], width: int) -> str
             "Gap in people who reoffended, in every 100, with 95% interval",
         ),
         sides,
-        ("main interval", "second opinion"),
+        ("main interval", "second opinion" if valid else "not valid for this match"),
         width,
         name="again",
     )
@@ -116,14 +123,18 @@ def panel(results: Mapping[str, Any]) -> dict[str, Any] | None:
     first = held["measures"][0]
     return {
         "told": told(results),
-        "methods": [METHODS[one["method"]] for one in first["intervals"]],
-        "speaks": METHODS[first["speaks"]],
+        "methods": [
+            (METHODS[one["method"]], _speaks(results, one["method"])) for one in first["intervals"]
+        ],
         "measures": [
             (
                 f"bootstrap.measures.{i}",
                 UNITS.get(one["unit"], ""),
                 FORMS.get(one["unit"], "whole"),
-                [f"bootstrap.measures.{i}.intervals.{j}" for j in range(len(one["intervals"]))],
+                [
+                    f"bootstrap.measures.{i}.intervals.{j}" if j < len(one["intervals"]) else ""
+                    for j in range(len(first["intervals"]))
+                ],
             )
             for i, one in enumerate(held["measures"])
         ],
