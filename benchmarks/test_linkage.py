@@ -9,6 +9,7 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from benchmarks.command import run_command
@@ -115,9 +116,10 @@ def test_cohorts_of_sixty(benchmark, note, size, homes):
 @pytest.mark.parametrize("numbers", ["none", "all"])
 def test_probabilities(benchmark, note, size, homes, numbers):
     """The true share of right best candidates lies within each band of the predicted one."""
-    lap = _lap(
-        benchmark, "several", folder=homes(size.million), submissions=SEVERAL, numbers=numbers
-    )
+    folder = homes(size.million)
+    # a small nation has not enough people for all of them
+    made = [one for one in SEVERAL if (Path(folder) / "submissions" / f"{one}.csv").exists()]
+    lap = _lap(benchmark, "several", folder=folder, submissions=made, numbers=numbers)
     known = lap.answer["best"] > 0
     chance = lap.answer["chance"][known]
     right = (lap.answer["best"] == lap.answer["truth"])[known]
@@ -146,13 +148,16 @@ def test_probabilities(benchmark, note, size, homes, numbers):
 def test_seconds(benchmark, note, size, homes, submission, limit, tmp_path):
     """The whole command, from a fresh process to the last file."""
     folder = Path(homes(size.national))
-    words = (
-        "link", "--submission", str(folder / "submissions" / f"{submission}.csv"),
-        "--store", str(folder / "store"), "--out", str(tmp_path / "out"), "-q",
-    )  # fmt: skip
-    run_command("warm-up", cache=tmp_path)
-    done = benchmark.pedantic(lambda: run_command(*words, cache=tmp_path), rounds=1)
-    rows = sum(1 for _ in (folder / "submissions" / f"{submission}.csv").open()) - 1
+
+    def run(name: str):
+        file = folder / "submissions" / f"{name}.csv"
+        words = ("--submission", str(file), "--store", str(folder / "store"), "-q")
+        return run_command("link", *words, "--out", str(tmp_path / name), cache=tmp_path)
+
+    # compiles the few kernels that it needs, outside the clock
+    run("small-none-need")
+    done = benchmark.pedantic(lambda: run(submission), rounds=1)
+    rows = pq.read_table(tmp_path / submission / "links.parquet", columns=["row"]).num_rows
     what = f"justicelab link to {size.national:,} people"
     note(
         Figure(
