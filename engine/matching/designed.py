@@ -1,13 +1,13 @@
 """The design of one analysis: rows, score, match, certificate, balance; no outcome is known."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from engine.matching.balance import BalanceRow, assess_balance
+from engine.matching.balance import BalanceRow, assess_balance, merge_rare_levels
 from engine.matching.options import MatchOptions
 from engine.matching.pool import Pool
 from engine.matching.rows import Rows, read_rows
@@ -54,6 +54,13 @@ class Designed:
         """Treated people with a match."""
         return int(np.count_nonzero(self.matched.matched))
 
+    @property
+    def judged_balance(self) -> tuple[BalanceRow, ...]:
+        """The balance that a match is judged by: rare levels stand together."""
+        return merge_rare_levels(
+            self.balance, self.n_matched, denominator=self.options.smd_denominator
+        )
+
 
 def design_analysis(
     pool: Pool,
@@ -91,16 +98,25 @@ def design_analysis(
     scoring = score_rows(rows, options)
     if progress is not None:
         progress(0.5)
+    return _matched(keep, options, rows, scoring)
+
+
+def with_ratio(designed: Designed, ratio: int) -> Designed:
+    """Return the same analysis with another number of partners: the score stays.
+
+    Parameters
+    ----------
+    designed : Designed
+        A match of the nearest.
+    ratio : int
+    """
+    options = replace(designed.options, ratio=ratio)
+    return _matched(designed.keep, options, designed.rows, designed.scoring)
+
+
+def _matched(keep: Flags, options: MatchOptions, rows: Rows, scoring: Scoring) -> Designed:
     matched = select_matches(rows, scoring, options)
     sample = Sample.of(rows.treated, matched.weight)
     balance = assess_balance(rows.design, sample, denominator=options.smd_denominator)
-    return Designed(
-        keep,
-        options,
-        rows,
-        scoring,
-        matched,
-        sample,
-        balance,
-        assess_score(scoring.logit, sample),
-    )
+    score = assess_score(scoring.logit, sample)
+    return Designed(keep, options, rows, scoring, matched, sample, balance, score)
