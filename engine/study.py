@@ -426,7 +426,7 @@ def _exact(
         "balance": balance_of(first, main["score"]),
         "overlap": main["overlap"],
         "sensitivity": main["sensitivity"],
-        "path": path_of(main["path"], plan, method["caliper_sd"]),
+        "path": path_of(main["path"], method),
         "trio": trio_of(analyses),
         "profile": main["profile"],
         "service": service_of(plan, check.description),

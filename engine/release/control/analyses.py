@@ -13,7 +13,6 @@ from engine.release.control.policy import (
     few_between,
     on_its_side,
     p_values,
-    percent,
     plain_step,
     rough,
     rounded,
@@ -122,7 +121,7 @@ def gate_of(policy: Policy, exact: Results | None, counts: Results) -> Results |
         if rule["code"] == "matched_treated":
             value = None if few else rounded(policy, value)
         elif rule["code"] == "matched_share":
-            limit = percent(limit)
+            limit = int(round_step(100.0 * limit))
             if few or few_between(policy, matched, treated):
                 value = None
             elif rule["passed"]:
@@ -143,7 +142,9 @@ def control_measures(policy: Policy, exact: list[Results]) -> list[Results]:
     so it is held back as the base of the other measures too.
     """
     of_all = [
-        arm for arm in ARMS if exact and CLASS in strikes_of(policy, exact[0]["support"][arm], "share")
+        arm
+        for arm in ARMS
+        if exact and CLASS in strikes_of(policy, exact[0]["support"][arm], "share")
     ]
     found = [control_measure(policy, one) for one in exact]
     for one in found:

@@ -150,6 +150,7 @@ def control_sensitivity(
             {
                 "name": one["name"],
                 "label": one["label"],
+                "plain": one["plain"],
                 "difference": scale.nearest(one["difference"]),
                 **scale.interval(one["ci_low"], one["ci_high"]),
                 "inconclusive": one["inconclusive"],
@@ -269,8 +270,9 @@ def merged_levels(policy: Policy, levels: list[Results], name: str) -> list[Resu
     """Return the levels of a category, those of few people as one row at the end.
 
     Where the merged row is still too small to be shown and the others would give it away, the last
-    of them joins it: the smallest would tell that it is no larger than the others. Shares in whole percent leave the sum of k levels open by k
-    hundredths of the people: where that is as many as a cell needs, nothing is given away.
+    of them joins it: the smallest would tell that it is no larger than the others. Shares in whole
+    percent leave the sum of k levels open by k hundredths of the people: where that is as many as
+    a cell needs, nothing is given away.
     """
     least = policy.fewest_in_cell
     few = [row for row in levels if row["support"]["with"] < least]
@@ -301,11 +303,13 @@ def _add_level(other: Results, row: Results) -> None:
         "without": other["support"]["without"] - row["support"]["with"],
     }
     for when in ("before", "after"):
-        other[f"smd_{when}"] = _share_smd(other["treated"], other[f"comparison_{when}"])
+        other[f"smd_{when}"] = _share_smd(other, other[f"comparison_{when}"])
 
 
-def _share_smd(treated: float | None, comparison: float | None) -> float | None:
-    """Return the standardised difference of two shares by the deviation of the treated."""
-    if treated is None or comparison is None or not 0.0 < treated < 1.0:
+def _share_smd(row: Results, comparison: float | None) -> float | None:
+    """Return the standardised difference of two shares by their pooled deviation before."""
+    treated, before = row["treated"], row["comparison_before"]
+    if treated is None or comparison is None or before is None:
         return None
-    return (treated - comparison) / float((treated * (1.0 - treated)) ** 0.5)
+    variance = (treated * (1.0 - treated) + before * (1.0 - before)) / 2.0
+    return (treated - comparison) / float(variance**0.5) if variance > 0.0 else None

@@ -251,7 +251,11 @@ def control_linkage(policy: Policy, exact: Results) -> Results:
         "linked": rounded(policy, exact["linked"]) if both else None,
         "linked_percent": share_of(policy, exact["linked"], submitted) if both else None,
         "by_method": [
-            {**one, "n": rounded(policy, one["n"]), "percent": share_of(policy, one["n"], submitted)}
+            {
+                **one,
+                "n": rounded(policy, one["n"]),
+                "percent": share_of(policy, one["n"], submitted),
+            }
             for one in shown
         ],
         "expected_false_percent": None

@@ -176,7 +176,9 @@ def test_how_few_did_not_reoffend_is_not_the_base_of_other_measures():
         figures = ("n_treated", "n_comparison", "treated", "withheld")
         return [found["counts"], [[one[key] for key in figures] for one in found["measures"]]]
 
-    studies = ((released(people, others), others, 50) for people in range(80, 90) for others in range(20))
+    studies = (
+        (released(people, others), others, 50) for people in range(80, 90) for others in range(20)
+    )
 
     assert given_away(studies) == []
     assert released(85, 3)[1][1][0] is None

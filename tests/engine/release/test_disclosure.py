@@ -356,6 +356,7 @@ def test_a_lone_small_level_of_few_people_gets_company():
 
     assert found == {"group=a": 60, "group=(other)": 40}  # 100 - 60 - 33 would be the 7
 
+
 def test_percentiles_need_people_beyond_them_and_there_are_no_extremes():
     exact = make_exact()
     section = exact["profile"]["sections"][1]

@@ -268,7 +268,11 @@ def test_last_usable_index_date(extract_date, last):
 
 def test_the_mark_of_people_who_do_not_exist_is_kept_and_can_be_taken_away(tmp_path, tables):
     ids = []
-    for marks, synthetic in (({}, False), ({"synthetic": True}, True), ({"synthetic": False}, False)):
+    for marks, synthetic in (
+        ({}, False),
+        ({"synthetic": True}, True),
+        ({"synthetic": False}, False),
+    ):
         write_extract(tmp_path / "extract", tables, **marks)
         made = prepare(tmp_path / "extract", tmp_path / "store", people_in_a_partition=SIZE)
         assert open_store(tmp_path / "store").synthetic is synthetic
