@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from engine.matching.balance import BalanceRow, assess_balance
+from engine.matching.balance import BalanceRow, assess_balance, merge_rare_levels
 from engine.matching.options import MatchOptions
 from engine.matching.pool import Pool
 from engine.matching.rows import Rows, people_of, read_rows
@@ -63,6 +63,13 @@ class Designed:
         summed = np.bincount(mine, weights=self.sample.weights[0]).astype(np.float64)
         return summed[summed > 0.0]
 
+    @property
+    def judged_balance(self) -> tuple[BalanceRow, ...]:
+        """The balance that a match is judged by: rare levels stand together."""
+        return merge_rare_levels(
+            self.balance, self.n_matched, denominator=self.options.smd_denominator
+        )
+
 
 def design_analysis(
     pool: Pool,
@@ -105,19 +112,33 @@ def design_analysis(
     scoring = score_rows(rows, options)
     if progress is not None:
         progress(0.5)
-    matched = select_matches(rows, scoring, options)
-    sample = Sample.of(rows.treated, matched.weight)
     people = pool.table[pool.person]
     people = people if keep.all() else people.filter(pa.array(keep))
-    rows = replace(rows, person=people_of(people, rows.identity))
+    return _matched(keep, options, rows, scoring, people_of(people, rows.identity))
+
+
+def with_ratio(designed: Designed, ratio: int) -> Designed:
+    """Return the same analysis with another number of partners: the score stays.
+
+    Parameters
+    ----------
+    designed : Designed
+        A match of the nearest.
+    ratio : int
+    """
+    options = replace(designed.options, ratio=ratio)
+    rows = replace(designed.rows, person=None)
+    assert designed.rows.person is not None
+    return _matched(designed.keep, options, rows, designed.scoring, designed.rows.person)
+
+
+def _matched(
+    keep: Flags, options: MatchOptions, rows: Rows, scoring: Scoring, person: NDArray[np.int64]
+) -> Designed:
+    """Match rows as if each were a person; whose they are is added for what comes after."""
+    matched = select_matches(rows, scoring, options)
+    sample = Sample.of(rows.treated, matched.weight)
     balance = assess_balance(rows.design, sample, denominator=options.smd_denominator)
-    return Designed(
-        keep,
-        options,
-        rows,
-        scoring,
-        matched,
-        sample,
-        balance,
-        assess_score(scoring.logit, sample),
-    )
+    score = assess_score(scoring.logit, sample)
+    rows = replace(rows, person=person)
+    return Designed(keep, options, rows, scoring, matched, sample, balance, score)

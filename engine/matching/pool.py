@@ -14,6 +14,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from engine.buffers import to_arrow, to_numpy
+from engine.cohort.pool import comparison_pool
+from engine.cohort.rules import IndexRules
 from engine.errors import InputError
 from engine.matching.identity import random_order
 from engine.matching.store_columns import ASSESSED, BY_NAME, DELAY, LAST_YEAR
@@ -67,6 +69,33 @@ class Pool:
     def n_treated(self) -> int:
         """Number of treated people."""
         return int(np.count_nonzero(self.treated))
+
+
+def study_pool(
+    store: Store,
+    treated: pa.Table,
+    removed: NDArray[np.int64],
+    rules: IndexRules,
+    columns: Sequence[str],
+    groups: Sequence[str],
+    seed: int,
+) -> Pool:
+    """Read the treated of a study and everybody they may be compared with.
+
+    Parameters
+    ----------
+    store : Store
+    treated : pyarrow.Table
+        See :class:`engine.cohort.choose.Choice`.
+    removed : int64, shape (k,)
+        People who may not be compared with, see :func:`engine.cohort.pool.comparison_pool`.
+    rules : IndexRules
+    columns, groups, seed
+        As in :func:`build_pool`.
+    """
+    years = sorted({day.year for day in treated["index_date"].to_pylist()})
+    comparison = comparison_pool(store, treated, rules, removed=removed, years=years, seed=seed)
+    return build_pool(store, treated, comparison.table, columns, groups, seed)
 
 
 def build_pool(

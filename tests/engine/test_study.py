@@ -291,6 +291,50 @@ def test_behind_a_closed_gate_only_the_rate_of_the_treated_is_opened(study_of, s
     assert "do_not_compare_raw_rates" in results["caveats"]
 
 
+def test_more_partners_are_tried_where_balance_alone_misses_the_gate(
+    whole, study_of, spied, monkeypatch, tmp_path
+):
+    """Each try is judged with outcomes closed; the first that passes is the match of the study."""
+    balance = dict.fromkeys((5, 10, 20))
+    judge = analyses_module.judge
+
+    def seeing(designed, plan):
+        gate = judge(designed, plan)
+        balance[designed.options.ratio] = gate.rules[2].value
+        assert not any(one["who"] == "measures" for one in spied)
+        return gate
+
+    monkeypatch.setattr(analyses_module, "judge", seeing)
+    quick = {
+        "sub_analyses": {"by": []}, "oasys": {"trio": False}, "region": {"control": False},
+        "sensitivity": {"placebo": False, "orders": 0, "calipers": [0.2]},
+    }  # fmt: skip
+    closed = study_of(tmp_path / "study", plan_of(**quick | {"gate": {"largest_smd": 1e-9}}))
+    assert closed.released.results["headline"]["verdict"] == "match_not_adequate"
+    assert None not in balance.values()
+    assert balance[20] < balance[5]
+    assert closed.exact["method"]["ratio"] == min(balance, key=balance.get)
+
+    spied.clear()
+    limit = (balance[5] + balance[10]) / 2
+    study = study_of(tmp_path / "study", plan_of(**quick | {"gate": {"largest_smd": limit}}))
+    assert study.exact["analyses"][0]["status"] == "estimated"
+    assert study.exact["method"]["ratio"] == 10
+    assert [(one["ratio"], one["is_main"]) for one in study.exact["path"]] == [
+        (1, False), (5, False), (10, True),
+    ]  # fmt: skip
+    assert whole.exact["method"]["ratio"] == 5
+
+
+def test_advice_in_a_refusal_names_the_plan(study_of, monkeypatch, tmp_path):
+    def failing(*_arguments, **_options):
+        raise UnfittedError("it did not converge", repair="Use --fit ridge")
+
+    monkeypatch.setattr(analyses_module, "design_analysis", failing)
+    with pytest.raises(UnfittedError, match=r"fit = \"ridge\" in the plan's \[matching\]"):
+        study_of(tmp_path / "study")
+
+
 def test_only_the_room_of_measures_and_that_of_the_cohort_can_read_outcomes():
     readers = [
         path.relative_to(ROOT).as_posix()

@@ -281,8 +281,8 @@ def method(results: Mapping[str, Any]) -> list[Sentence]:
         ),
         (
             "A model turned what was known beforehand about each person, in"
-            " {balance.summary.covariates|count} facts, into one score: the chance of being on the"
-            " list (the propensity score)."
+            " {balance.summary.characteristics|count} facts, into one score: the chance of being on"
+            " the list (the propensity score)."
         ),
         (
             f"Each person who took part was set beside {partners} and at most"
