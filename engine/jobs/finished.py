@@ -145,7 +145,7 @@ def _of_match(folder: Path, manifest: dict[str, Any], results: dict[str, Any]) -
 
 
 def _of_study(folder: Path, manifest: dict[str, Any], results: dict[str, Any]) -> Finished:
-    """Return the main analysis; its rows are people, one disposal of each."""
+    """Return the main analysis; its rows are disposals, of comparison people several."""
     main, method = results["analyses"][0], results["method"]
     outcomes = {one.name: one.outcome for one in MEASURES}
     estimates = {
@@ -161,7 +161,7 @@ def _of_study(folder: Path, manifest: dict[str, Any], results: dict[str, Any]) -
     by_window = method["method"] != "nearest"
     return Finished(
         "study", folder, manifest, results, results["provenance"]["content_id"], estimates,
-        main["counts"]["treated_matched"], False, method["seed"], method["replace"] or by_window,
+        main["counts"]["treated_matched"], True, method["seed"], method["replace"] or by_window,
         main["fit"] is not None, by_window,
     )  # fmt: skip
 

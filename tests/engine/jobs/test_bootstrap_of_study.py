@@ -139,10 +139,14 @@ def test_the_replicates_are_those_of_the_linear_form(study):
     table = pq.read_table(study / "private" / "linear-form.parquet")
     matched = json.loads((study / "private" / "results.json").read_bytes())
     n = matched["analyses"][0]["counts"]["treated_matched"]
+    person = table["unit"].to_numpy().astype(np.int64)
+    people = np.unique(person).astype(np.uint64)
+    assert len(people) < table.num_rows  # comparison people have several disposals
     for one in content_of(study)["estimates"][:2]:
         phi = table[f"{one['outcome']}:{one['type']}"].to_numpy()
+        summed = np.bincount(person, weights=phi)
         errors = multiplier_replicates(
-            np.ascontiguousarray(phi)[None], table["unit"].to_numpy(),
+            np.ascontiguousarray(summed)[None], people,
             multiplier="exponential", seed=7, stop=REPLICATES,
         )  # fmt: skip
         wanted = bootstrap_intervals(one["difference"], one["difference"] + errors[:, 0] / n)
