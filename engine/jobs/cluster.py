@@ -86,6 +86,8 @@ class Dask:
         There is no scheduler at the address.
     """
 
+    threads = 1
+
     def __init__(self, address: str, workers: int | None = None) -> None:
         try:
             # An extra: a plain installation does everything on one machine.

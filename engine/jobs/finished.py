@@ -22,6 +22,7 @@ from engine.matching.scoring import Scoring, score_rows
 from engine.matching.selection import select_matches
 from engine.release.folder import MANIFEST, read_file, read_manifest
 from engine.release.linear_form import outcome_name
+from engine.release.manifest import content_id
 from engine.tables import TableSource, open_table
 
 Floats = NDArray[np.float64]
@@ -82,6 +83,7 @@ def open_match(path: Path | str) -> Finished:
             rule="a bootstrap resamples a match that has been made with --out",
             repair="Name the folder that was given to --out",
         )
+    require_consistent(folder, manifest)
     results = json.loads(checked_bytes(folder, manifest, "results.json"))
     if all(one["difference"] is None for one in results["estimates"]):
         raise InputError(
@@ -90,6 +92,29 @@ def open_match(path: Path | str) -> Finished:
             repair="Match again with --outcome",
         )
     return Finished(folder.absolute(), manifest, results)
+
+
+def require_consistent(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuse a manifest whose options, inputs or sources are not those that its id is a hash of.
+
+    Raises
+    ------
+    InputError
+        It has changed since it was written.
+    """
+    try:
+        code = manifest["software"]["code_sha256"]
+        own = content_id(manifest["options"], manifest["content_sha256"], code)
+        whole = own == manifest["content_id"]
+    except (KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise InputError(
+            f"the file '{MANIFEST}' has changed since it was written",
+            where=folder.name,
+            rule="the id in it is a hash of its options, its inputs and the software",
+            repair="Make the match again",
+        )
 
 
 def checked_bytes(folder: Path, manifest: Mapping[str, Any], name: str) -> bytes:

@@ -302,13 +302,17 @@ class Course:
 
 
 class _Pace:
-    """How many units make a shard: few at first, then what takes the seconds asked for."""
+    """How many units make a shard: few at first, then what takes the seconds asked for.
 
-    def __init__(self, workers: int, seconds: float, *, single: bool) -> None:
+    A shard is a number of blocks for each thread: as many blocks as threads take the time of one.
+    """
+
+    def __init__(self, workers: int, threads: int, seconds: float, *, single: bool) -> None:
         self._workers = workers
+        self._step = BLOCK * threads
         self._seconds = seconds
         self._single = single
-        self._size = BLOCK
+        self._size = self._step
 
     def learn(self, done: Done) -> None:
         """Take in how long a shard took."""
@@ -319,8 +323,8 @@ class _Pace:
         """Return the units of the next shard, so that the last ones end together."""
         if self._single:
             return 1
-        even = -(-left // (self._workers * BLOCK))
-        return max(min(self._size // BLOCK, even), 1) * BLOCK
+        even = -(-left // (self._workers * self._step))
+        return max(min(self._size // self._step, even), 1) * self._step
 
 
 def run(
@@ -371,7 +375,7 @@ def run(
     for shard in verified(folder, job, drop=not shared):
         collected.add(shard)
     _require_space(folder, collected)
-    pace = _Pace(backend.workers, seconds, single=len(job.inputs) > 1)
+    pace = _Pace(backend.workers, backend.threads, seconds, single=len(job.inputs) > 1)
     began, before = time.monotonic(), collected.done
 
     def course() -> Course:
