@@ -82,7 +82,21 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
+    """A bootstrap that can begin.
+
+    Attributes
+    ----------
+    match : Finished
+    kind : str
+        Chosen from the design where ``auto`` was asked.
+    resampler : Resampler
+    job : Job
+    parameters : dict
+        Of :func:`engine.jobs.resampling.replicates`.
+    wanted : Units
+    """
+
     match: Finished
     kind: str
     resampler: Resampler
@@ -138,7 +152,7 @@ def bootstrap(
     -----
     Replicate r is a pure function of (match, kind, seed, r): more replicates begin with the fewer.
     """
-    prepared = _prepare(folder, asked)
+    prepared = prepare(folder, asked)
     output, job = prepared.match.folder, prepared.job
     wanted: Units | None = prepared.wanted
     if share is not None:
@@ -166,7 +180,7 @@ def collect(folder: Path | str, asked: Asked) -> dict[str, Any]:
     InputError
         Replicates are missing; says which.
     """
-    prepared = _prepare(folder, asked)
+    prepared = prepare(folder, asked)
     output, job = prepared.match.folder, prepared.job
     require_job(output, job)
     place = job_folder(output, job)
@@ -177,7 +191,8 @@ def collect(folder: Path | str, asked: Asked) -> dict[str, Any]:
     return _publish(prepared, asked, collected)
 
 
-def _prepare(folder: Path | str, asked: Asked) -> _Prepared:
+def prepare(folder: Path | str, asked: Asked) -> Prepared:
+    """Open a match and decide what its bootstrap is; nothing is written."""
     if asked.replicates < LEAST_REPLICATES:
         raise UsageError(
             "there are too few replicates",
@@ -194,11 +209,11 @@ def _prepare(folder: Path | str, asked: Asked) -> _Prepared:
     }  # fmt: skip
     made = opened(json.dumps(parameters, sort_keys=True))
     job = Job("bootstrap", {"kind": kind, "seed": seed}, (content,), made.names, code_sha256())
-    return _Prepared(match, kind, made, job, parameters, Units(0, asked.replicates))
+    return Prepared(match, kind, made, job, parameters, Units(0, asked.replicates))
 
 
 def _reporter(
-    progress: Progress | None, prepared: _Prepared, level: float
+    progress: Progress | None, prepared: Prepared, level: float
 ) -> Callable[[Course], None] | None:
     """Return what turns the course of a job into progress and an interval so far."""
     if progress is None:
@@ -217,7 +232,7 @@ def _reporter(
     return report
 
 
-def _publish(prepared: _Prepared, asked: Asked, collected: Collected) -> dict[str, Any]:
+def _publish(prepared: Prepared, asked: Asked, collected: Collected) -> dict[str, Any]:
     """Write bootstrap.json beside the results, and its hash into the manifest."""
     content = _content(prepared, asked, collected)
     match = prepared.match
@@ -237,7 +252,7 @@ def _publish(prepared: _Prepared, asked: Asked, collected: Collected) -> dict[st
     return content
 
 
-def _content(prepared: _Prepared, asked: Asked, collected: Collected) -> dict[str, Any]:
+def _content(prepared: Prepared, asked: Asked, collected: Collected) -> dict[str, Any]:
     match, kind, made = prepared.match, prepared.kind, prepared.resampler
     values = collected.complete()
     estimates = []
