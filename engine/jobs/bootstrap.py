@@ -72,7 +72,21 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
+    """A bootstrap that can begin.
+
+    Attributes
+    ----------
+    finished : Finished
+    kind : str
+        Chosen from the design where ``auto`` was asked.
+    resampler : Resampler
+    job : Job
+    parameters : dict
+        Of :func:`engine.jobs.resampling.replicates`.
+    wanted : Units
+    """
+
     finished: Finished
     kind: str
     resampler: Resampler
@@ -129,7 +143,7 @@ def bootstrap(
     Replicate r is a pure function of (match, kind, seed, r): more replicates begin with the fewer.
     Of a study the main analysis is resampled, all its measures together.
     """
-    prepared = _prepare(folder, asked)
+    prepared = prepare(folder, asked)
     output, job = prepared.finished.folder, prepared.job
     wanted: Units | None = prepared.wanted
     if share is not None:
@@ -157,7 +171,7 @@ def collect(folder: Path | str, asked: Asked) -> dict[str, Any]:
     InputError
         Replicates are missing; says which.
     """
-    prepared = _prepare(folder, asked)
+    prepared = prepare(folder, asked)
     output, job = prepared.finished.folder, prepared.job
     require_job(output, job)
     place = job_folder(output, job)
@@ -168,7 +182,8 @@ def collect(folder: Path | str, asked: Asked) -> dict[str, Any]:
     return _publish(prepared, asked, collected)
 
 
-def _prepare(folder: Path | str, asked: Asked) -> _Prepared:
+def prepare(folder: Path | str, asked: Asked) -> Prepared:
+    """Open a match and decide what its bootstrap is; nothing is written."""
     if asked.replicates < LEAST_REPLICATES:
         raise UsageError(
             "there are too few replicates",
@@ -197,7 +212,7 @@ def _prepare(folder: Path | str, asked: Asked) -> _Prepared:
     made = opened(json.dumps(parameters, sort_keys=True))
     plan = {"kind": kind, "seed": seed, "strata": asked.strata}
     job = Job("bootstrap", plan, (finished.content_id,), made.names, code_sha256())
-    return _Prepared(finished, kind, made, job, parameters, Units(0, asked.replicates))
+    return Prepared(finished, kind, made, job, parameters, Units(0, asked.replicates))
 
 
 def _source(finished: Finished, asked: Asked) -> str | None:
@@ -216,7 +231,7 @@ def _source(finished: Finished, asked: Asked) -> str | None:
 
 
 def _reporter(
-    progress: Progress | None, prepared: _Prepared, level: float
+    progress: Progress | None, prepared: Prepared, level: float
 ) -> Callable[[Course], None] | None:
     """Return what turns the course of a job into progress and an interval so far."""
     if progress is None:
@@ -231,7 +246,7 @@ def _reporter(
     return report
 
 
-def _publish(prepared: _Prepared, asked: Asked, collected: Collected) -> dict[str, Any]:
+def _publish(prepared: Prepared, asked: Asked, collected: Collected) -> dict[str, Any]:
     """Write bootstrap.json beside the results and into the page; return what may be shown."""
     finished = prepared.finished
     content = content_of(

@@ -20,7 +20,7 @@ from engine.matching.options import MatchOptions, check_options
 from engine.plan import Plan, check_plan
 from engine.release.folder import MANIFEST, read_file, read_manifest
 from engine.release.linear_form import outcome_name
-from engine.release.manifest import code_sha256
+from engine.release.manifest import code_sha256, content_id
 
 Floats = NDArray[np.float64]
 
@@ -107,6 +107,7 @@ def open_finished(path: Path | str) -> Finished:
             rule="a bootstrap resamples what 'match' or 'run' has made with --out",
             repair="Name the folder that was given to --out",
         )
+    require_consistent(folder, manifest)
     kind: Literal["match", "study"] = "study" if manifest["kind"] == "study" else "match"
     if manifest["software"]["code_sha256"] != code_sha256():
         raise InputError(
@@ -164,6 +165,29 @@ def _of_study(folder: Path, manifest: dict[str, Any], results: dict[str, Any]) -
         main["counts"]["treated_matched"], True, method["seed"], method["replace"] or by_window,
         main["fit"] is not None, by_window,
     )  # fmt: skip
+
+
+def require_consistent(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuse a manifest whose options, inputs or sources are not those that its id is a hash of.
+
+    Raises
+    ------
+    InputError
+        It has changed since it was written.
+    """
+    try:
+        code = manifest["software"]["code_sha256"]
+        own = content_id(manifest["options"], manifest["content_sha256"], code)
+        whole = own == manifest["content_id"]
+    except (KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise InputError(
+            f"the file '{MANIFEST}' has changed since it was written",
+            where=folder.name,
+            rule="the id in it is a hash of its options, its inputs and the software",
+            repair="Make the match again",
+        )
 
 
 def checked_bytes(folder: Path, manifest: Mapping[str, Any], name: str) -> bytes:
