@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from engine.analyses import columns_of, main_unit, other_units, run_main, run_unit
 from engine.cohort.attrition import Attrition, sender_rows, steps, with_stage
-from engine.cohort.reasons import UNMATCHED
+from engine.cohort.reasons import UNMATCHED, UNRESOLVED
 from engine.effects.measures import Outcomes
 from engine.effects.verdicts import benjamini_hochberg, holm
 from engine.errors import InputError
@@ -112,6 +112,12 @@ class Study:
     folder: Path
     plan: Plan
 
+    @property
+    def unresolved(self) -> int:
+        """Rows with possible matches, none of them certain: they count as not found."""
+        reasons = (one for stage in self.exact["attrition"]["stages"] for one in stage["reasons"])
+        return sum(one["lost"] for one in reasons if one["code"] == UNRESOLVED)
+
     def __repr__(self) -> str:
         """Return the verdict alone: a prompt must not print exact counts."""
         return f"Study({self.released.results['headline']['verdict']})"
@@ -126,7 +132,6 @@ def run(
     description: Path | None = None,
     order: Order | None = None,
     linking: Linking | None = None,
-    synthetic: bool = False,
     today: dt.date | None = None,
     progress: Progress | None = None,
 ) -> Study:
@@ -147,8 +152,6 @@ def run(
         The order of day and month that the sender declares.
     linking : Linking, optional
         How people are looked for.
-    synthetic : bool
-        Whether the store is a synthetic nation, which the report then says.
     today : datetime.date, optional
         The day of the check.
     progress : callable, optional
@@ -198,7 +201,7 @@ def run(
                 cohort.account, "matching", dict.fromkeys(main["unmatched_rows"], UNMATCHED)
             )
             _correct(analyses, asked)
-            exact = _exact(asked, check, cohort, account, main, analyses, opened, synthetic)
+            exact = _exact(asked, check, cohort, account, main, analyses, opened)
             exact["caveats"] = study_caveats(exact)
             released = release_results(exact, Policy(**asked.disclosure.model_dump()))
         tell("write", 0.0)
@@ -403,7 +406,6 @@ def _exact(
     main: dict[str, Any],
     analyses: list[dict[str, Any]],
     store: Store,
-    synthetic: bool,
 ) -> dict[str, Any]:
     """Return the exact results of a study; the caveats are added when all the rest is there."""
     first = analyses[0]
@@ -414,7 +416,7 @@ def _exact(
     return {
         "format": 1,
         "kind": "study",
-        "study": {**study_facts(plan, check.description, store, years), "synthetic": synthetic},
+        "study": study_facts(plan, check.description, store, years),
         "limits": limits_of(plan),
         "headline": headline_of(first),
         "analyses": analyses,
@@ -424,7 +426,7 @@ def _exact(
         "balance": balance_of(first, main["score"]),
         "overlap": main["overlap"],
         "sensitivity": main["sensitivity"],
-        "path": path_of(main["path"], plan, method["caliper_sd"]),
+        "path": path_of(main["path"], method),
         "trio": trio_of(analyses),
         "profile": main["profile"],
         "service": service_of(plan, check.description),

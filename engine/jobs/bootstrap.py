@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.effects.choice import LEAST_REPLICATES
 from engine.errors import UsageError
-from engine.jobs.backends import Backend, Dask, Here, Processes
+from engine.jobs.cluster import backend_for
 from engine.jobs.collect import Collected
 from engine.jobs.drawn import content_of, interval_so_far
 from engine.jobs.finished import Finished, open_finished
@@ -140,7 +140,7 @@ def bootstrap(
         require_job(output, job)
     place = job_folder(output, job)
     with ExitStack() as stack:
-        backend = _backend(workers, scheduler, stack, tell)
+        backend = backend_for(workers, scheduler, stack, tell)
         stack.enter_context(held(place, job, shared=share is not None))
         collected = run(
             place, job, wanted or prepared.wanted, replicates, prepared.parameters,
@@ -213,21 +213,6 @@ def _source(finished: Finished, asked: Asked) -> str | None:
             repair=f"Give {options[1]}, or nothing where the kind needs none",
         )
     return own
-
-
-def _backend(
-    workers: int | None,
-    scheduler: str | None,
-    stack: ExitStack,
-    tell: Callable[[str], None] | None,
-) -> Backend:
-    if scheduler is not None:
-        cluster = Dask(scheduler, workers)
-        stack.callback(cluster.close)
-        if tell is not None:
-            tell(f"The cluster's dashboard is {cluster.dashboard}")
-        return cluster
-    return Here() if workers is None else Processes(workers)
 
 
 def _reporter(

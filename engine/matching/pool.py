@@ -22,7 +22,7 @@ from engine.matching.store_columns import ASSESSED, BY_NAME, DELAY, LAST_YEAR
 from engine.store.reading import INDEX, Store, read_years
 from engine.submission.fields import SUBGROUPS as OF_SUBMISSION
 
-TREATED, ID = "treated", "disposal_id"
+TREATED, ID, PERSON = "treated", "disposal_id", "person_id"
 AGES = ((18, "under 18"), (21, "18 to 20"), (25, "21 to 24"), (35, "25 to 34"), (45, "35 to 44"))
 OLDEST_AGES = "45 and over"
 OF_STORE = {
@@ -44,7 +44,8 @@ class Pool:
     Attributes
     ----------
     table : pyarrow.Table
-        ``disposal_id``, ``treated`` and columns of the store; in the order of the public keys.
+        ``disposal_id``, ``person_id``, ``treated`` and columns of the store; in the order of the
+        public keys. Comparison people may have several rows, treated people have one.
     position : int64, shape (n,)
         Row of each in the store's index disposals.
     treated : bool, shape (n,)
@@ -61,6 +62,7 @@ class Pool:
     groups: dict[str, list[str | None]]
 
     id: str = ID
+    person: str = PERSON
     treatment: str = TREATED
 
     @property
@@ -145,7 +147,7 @@ def build_pool(
     position, is_treated = position[keys], is_treated[keys]
     needed = [name for name in columns if name != DELAY]
     needed += [OF_STORE[name] for name in groups if name in OF_STORE]
-    needed = list(dict.fromkeys([ID, *needed, ASSESSED, *LAST_YEAR[:1], "person_id"]))
+    needed = list(dict.fromkeys([ID, *needed, ASSESSED, *LAST_YEAR[:1], PERSON]))
     index = read_years(store, INDEX, needed)
     table = index.take(to_arrow(position)).combine_chunks()
     delays = [to_numpy(rows[DELAY].combine_chunks()) for rows in (treated, comparison)]

@@ -89,7 +89,7 @@ def release_results(exact: Results, policy: Policy) -> Released:
         "balance": control_balance(policy, exact["balance"]),
         "overlap": control_overlap(policy, exact["overlap"]),
         "sensitivity": control_sensitivity(
-            exact["sensitivity"], rules, exact["headline"]["verdict"]
+            policy, exact["sensitivity"], rules, exact["headline"]["verdict"]
         ),
         "path": [control_path(policy, one, rules) for one in exact["path"]],
         "trio": control_trio(policy, exact["trio"]),

@@ -82,7 +82,8 @@ def forest(
     low = min([-1.0, *(three[0] for three in known)])
     high = max([1.0, *(three[1] for three in known)])
     margin = 0.04 * (high - low)
-    place = svg.scale(low - margin, high + margin, left, end)
+    low, high = _with_room(low - margin, high + margin, end - left, ends)
+    place = svg.scale(low, high, left, end)
     top += 26
     labels = [
         _lines(row.label, width - _beside(row) if narrow else label - 8, most=2) for row in rows
@@ -93,7 +94,7 @@ def forest(
         tops.append(tops[-1] + (36.0 + 16 * len(lines) if narrow else 36.0))
     bottom = tops[-1]
     parts.extend(_sides(place(0.0), top - 10, ends, width))
-    parts.extend(_axis(place, (low - margin, high + margin), (top, bottom), 5 if narrow else 7))
+    parts.extend(_axis(place, (low, high), (top, bottom), 5 if narrow else 7))
     for row, three, lines, start in zip(rows, found, labels, tops, strict=False):
         y = start + (16 * len(lines) + 20 if narrow else 18)
         first = start + 17 if narrow else y + 4.5 - 8 * (len(lines) - 1)
@@ -193,6 +194,17 @@ def _ends(results: Mapping[str, Any], row: Row) -> tuple[float, float, float] | 
     if is_number(low) and is_number(high) and is_number(middle):
         return float(low), float(high), float(middle)
     return None
+
+
+def _with_room(
+    low: float, high: float, pixels: float, ends: tuple[str, str]
+) -> tuple[float, float]:
+    """Widen a range so that the first word of each side has room beside zero."""
+    needs = [svg.text_width(f"{words.split()[0]} →", 13) + 10 for words in ends]
+    if sum(needs) < pixels:
+        high = max(high, -low * needs[1] / (pixels - needs[1]))
+        low = min(low, -high * needs[0] / (pixels - needs[0]))
+    return low, high
 
 
 def _sides(zero: float, y: float, ends: tuple[str, str], width: float) -> list[str]:

@@ -42,6 +42,13 @@ _CARE = (
 )
 """Caveats that belong beside the verdict, the weightiest first."""
 
+_GATE = {
+    "matched_treated": "People who took part and have a match",
+    "matched_share": "Share of those who took part that has a match",
+    "largest_smd": "Largest standardised difference after matching",
+}
+"""What each rule of the gate looks at."""
+
 _RULES = {
     "np": "fewer than {limits.least_expected|count} cases are expected, too few for a fair test",
     "30": "fewer than {limits.least_reoffenders|count} of those who took part reoffended",
@@ -169,6 +176,7 @@ def _view(results: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "caveats": [CAVEATS[code] for code in results.get("caveats") or () if code in CAVEATS],
         "glossary": GLOSSARY,
+        "gate_words": _GATE,
         "method": method(results),
         "sure": sure(results),
         "numbered": numbered_tables(results),

@@ -345,6 +345,18 @@ def test_merged_levels_add_up():
     assert rows["group=(other)"]["withheld"] == []
 
 
+def test_a_lone_small_level_of_few_people_gets_company():
+    exact = make_exact()
+    sizes = {"a": 60, "b": 33, "c": 7}
+    rows = [make_balance_row(f"group={k}", "percent", n / 100, n) for k, n in sizes.items()]
+    for row, n in zip(rows, sizes.values(), strict=True):
+        row["support"]["without"] = 100 - n
+    exact["balance"]["rows"] = rows
+    found = {row["name"]: row["treated"] for row in released(exact)["balance"]["rows"]}
+
+    assert found == {"group=a": 60, "group=(other)": 40}  # 100 - 60 - 33 would be the 7
+
+
 def test_percentiles_need_people_beyond_them_and_there_are_no_extremes():
     exact = make_exact()
     section = exact["profile"]["sections"][1]
