@@ -270,16 +270,17 @@ def _publish(prepared: Prepared, asked: Asked, collected: Collected) -> dict[str
 def show_plan(folder: Path | str, asked: Asked) -> dict[str, Any]:
     """Return what would be done, after every check that reads no replicate."""
     finished = open_finished(folder)
+    study = finished.kind == "study"
     kind = choose_kind(asked.kind, finished)
     check_strata(asked.strata, kind, finished)
     source = _source(finished, asked)
     if kind in NEEDS_SOURCE and source is not None:
-        if finished.kind == "study":
+        if study:
             require_same_store(finished, open_store(source))
         else:
             require_same_table(finished, open_table(source))
     return {
-        finished.kind: finished.folder.name,
+        finished.kind: (finished.folder.parent if study else finished.folder).name,
         "outcomes": list(finished.estimates),
         "kind": kind,
         "why": WHY[kind],

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -72,7 +72,13 @@ class Finished:
     def options(self) -> MatchOptions:
         """Options of the match."""
         if self.kind == "study":
-            return self.plan.match_options(self.plan.covariate_names, ())
+            planned = self.plan.match_options(self.plan.covariate_names, ())
+            # The gate may have taken one of the plan's further ratios.
+            return (
+                planned
+                if self.by_window
+                else replace(planned, ratio=self.results["method"]["ratio"])
+            )
         given = self.manifest["options"]
         known = (check_options.__kwdefaults__ or {}).keys() | {"treatment"}
         return check_options(**{name: given[name] for name in known if name in given})
@@ -146,7 +152,7 @@ def _of_match(folder: Path, manifest: dict[str, Any], results: dict[str, Any]) -
 
 
 def _of_study(folder: Path, manifest: dict[str, Any], results: dict[str, Any]) -> Finished:
-    """Return the main analysis; its rows are disposals, of comparison people several."""
+    """Return the main analysis; a comparison person may be there with several disposals."""
     main, method = results["analyses"][0], results["method"]
     outcomes = {one.name: one.outcome for one in MEASURES}
     estimates = {
