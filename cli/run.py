@@ -122,6 +122,12 @@ def run(
     else:
         typer.echo(as_text(study), nl=False)
     if not quiet:
+        if study.unresolved:
+            typer.echo(
+                f"Note: rows with possible matches, none of them certain: {study.unresolved:,}. "
+                "They count as not found. Fill private/review.xlsx and run again with --decisions.",
+                err=True,
+            )
         typer.echo(f"What may be handed over is in {out / 'release'}.", err=True)
 
 

@@ -80,16 +80,9 @@ class Unit:
     same_as_main: bool = False
 
 
-def covariates_of(plan: Plan) -> tuple[str, ...]:
-    """Return the columns that the main match is made on, in the order of the plan."""
-    named = [column.name for group in plan.covariates.groups for column in GROUPS[group]]
-    left = [name for name in named if name not in plan.covariates.leave_out]
-    return tuple(dict.fromkeys([*left, *plan.covariates.add]))
-
-
 def columns_of(plan: Plan) -> tuple[str, ...]:
     """Return every column of the store that some analysis needs."""
-    needed = [*covariates_of(plan), *plan.matching.exact]
+    needed = [*plan.covariate_names, *plan.matching.exact]
     needed += [plan.region.column] if plan.region.control else []
     needed += [column.name for column in GROUPS["oasys"]] if plan.oasys.trio else []
     return tuple(dict.fromkeys(needed))
@@ -98,12 +91,12 @@ def columns_of(plan: Plan) -> tuple[str, ...]:
 def main_unit(plan: Plan, pool: Pool) -> Unit:
     """Return the main analysis: everybody."""
     everybody = np.ones(len(pool.treated), dtype=np.bool_)
-    return Unit("main", "main", "All people analysed", everybody, covariates_of(plan))
+    return Unit("main", "main", "All people analysed", everybody, plan.covariate_names)
 
 
 def other_units(plan: Plan, pool: Pool) -> list[Unit]:
     """Return the analyses beside the main one, in the order of the report."""
-    own = covariates_of(plan)
+    own = plan.covariate_names
     units = []
     if plan.region.control:
         keep = in_known_regions(pool, plan.region.column)

@@ -238,6 +238,13 @@ class Plan(_Section):
         text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @property
+    def covariate_names(self) -> tuple[str, ...]:
+        """Columns that the main match is made on, in the order of the plan."""
+        named = [column.name for group in self.covariates.groups for column in GROUPS[group]]
+        left = [name for name in named if name not in self.covariates.leave_out]
+        return tuple(dict.fromkeys([*left, *self.covariates.add]))
+
     def match_options(self, covariates: tuple[str, ...], exact: tuple[str, ...]) -> MatchOptions:
         """Return the options of one match.
 

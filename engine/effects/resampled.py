@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.effects.bootstrap import Bootstrap, bootstrap_intervals
+from engine.effects.bootstrap import Bootstrap, acceleration, bootstrap_intervals
 from engine.effects.choice import METHODS, IntervalName
 from engine.effects.estimates import Estimate
 from engine.effects.intervals import Interval
@@ -220,6 +220,7 @@ def _of_refits(
     else:
         measure = mean_difference(0, sample.sign)
     full = full_fit(rows, scoring, options)
+    assert estimate.form is not None
     return refit_bootstrap(
         (estimate.interval.estimate,),
         recipe_for(scoring.problem, options),
@@ -228,6 +229,7 @@ def _of_refits(
         people_to_draw(rows.treated, sample.eligible, sample.person),
         full=full,
         logit=None if full is not None else scoring.logit,
+        skews=(acceleration(sample.sign * person_sums(sample, estimate.form.phi)),),
         replicates=replicates,
         seed=options.seed,
         level=estimate.interval.level,

@@ -218,6 +218,7 @@ def refit_bootstrap(
     *,
     full: FullFit | None = None,
     logit: Floats | None = None,
+    skews: tuple[float, ...] = (),
     replicates: int = 1000,
     seed: int = 0,
     level: float = 0.95,
@@ -233,6 +234,8 @@ def refit_bootstrap(
         As in :func:`engine.effects.replicates.rematched_replicates`.
     measures : tuple of callable
         From replicates to estimates; :func:`mean_difference` of a column, for example.
+    skews : tuple of float
+        BCa's acceleration of each measure, from its linear form; no BCa interval where absent.
     replicates, seed : int
     level : float
     progress : callable, optional
@@ -249,16 +252,16 @@ def refit_bootstrap(
     )  # fmt: skip
     validity = VALID_REMATCH if recipe.design == WINDOW else DIAGNOSTIC
     results = []
-    for estimate, measure in zip(estimates, measures, strict=True):
+    for number, (estimate, measure) in enumerate(zip(estimates, measures, strict=True)):
         own = measure(found)
+        skew = skews[number] if skews else None
         missing = int(np.count_nonzero(~np.isfinite(own)))
         note = validity
         if missing:
             note += f"; {missing:,} of {replicates:,} replicates gave no estimate and are left out"
-        intervals = bootstrap_intervals(estimate, own, level=level)
-        results.append(
-            Bootstrap("refit", replicates, seed, own, standard_error_of(own), intervals, note)
-        )
+        intervals = bootstrap_intervals(estimate, own, level=level, skew=skew)
+        error = standard_error_of(own)
+        results.append(Bootstrap("refit", replicates, seed, own, error, intervals, note, skew))
     return tuple(results)
 
 

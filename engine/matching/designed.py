@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engine.matching.balance import BalanceRow, assess_balance, merge_rare_levels
 from engine.matching.options import MatchOptions
 from engine.matching.pool import Pool
-from engine.matching.rows import Rows, read_rows
+from engine.matching.rows import Rows, people_of, read_rows
 from engine.matching.score_balance import ScoreBalance, assess_score
 from engine.matching.scoring import Scoring, score_rows
 from engine.matching.selection import Match, select_matches
@@ -18,6 +18,7 @@ from engine.matching.terms import Sample
 from engine.tables import open_table
 
 Flags = NDArray[np.bool_]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Designed:
         Rows of the pool that the analysis is made of; its own rows are in their order.
     options : MatchOptions
     rows, scoring, matched, sample
-        See :func:`engine.match.match`.
+        See :func:`engine.match.match`; the rows know whose they are.
     balance : tuple of BalanceRow
     score_balance : ScoreBalance
     """
@@ -61,6 +62,14 @@ class Designed:
             self.balance, self.n_matched, denominator=self.options.smd_denominator
         )
 
+    @property
+    def partner_people(self) -> Floats:
+        """Weight of each comparison person of the match over all rows, float64, shape (p,)."""
+        assert self.rows.person is not None
+        mine = self.rows.person[self.sample.rows[0]]
+        summed = np.bincount(mine, weights=self.sample.weights[0]).astype(np.float64)
+        return summed[summed > 0.0]
+
 
 def design_analysis(
     pool: Pool,
@@ -87,6 +96,11 @@ def design_analysis(
     ------
     InputError
         One side has fewer than two people, or nobody can be matched.
+
+    Notes
+    -----
+    The treated have one row each and none in the comparison, so the match need not keep people
+    from themselves. That a comparison person has several is for the variance and for the counts.
     """
     needed = {pool.id, pool.treatment, *options.covariates, *options.exact}
     table = pool.table.select([name for name in pool.table.column_names if name in needed])
@@ -98,7 +112,11 @@ def design_analysis(
     scoring = score_rows(rows, options)
     if progress is not None:
         progress(0.5)
-    return _matched(keep, options, rows, scoring)
+    made = _matched(keep, options, rows, scoring)
+    # The match takes rows as they are; who is there twice counts in what follows.
+    people = pool.table[pool.person]
+    people = people if keep.all() else people.filter(pa.array(keep))
+    return replace(made, rows=replace(rows, person=people_of(people, rows.identity)))
 
 
 def with_ratio(designed: Designed, ratio: int) -> Designed:

@@ -112,7 +112,7 @@ def measure_results(found: MeasureResult) -> dict[str, Any]:
 
 def design_results(designed: Designed, gate: Gate) -> dict[str, Any]:
     """Return what is known of an analysis before its outcomes are opened."""
-    weights = designed.sample.weights[0]
+    people = designed.partner_people
     return {
         "gate": {
             "passed": gate.passed,
@@ -130,8 +130,8 @@ def design_results(designed: Designed, gate: Gate) -> dict[str, Any]:
             "treated": designed.n_treated,
             "treated_matched": designed.n_matched,
             "comparison_pool": int(np.count_nonzero(~designed.rows.treated)),
-            "comparison_matched": len(weights),
-            "comparison_effective": number(effective_size(weights)),
+            "comparison_matched": len(people),
+            "comparison_effective": number(effective_size(people)),
             "reoffenders_treated": None,
             "reoffenders_comparison": None,
         },
@@ -220,11 +220,12 @@ def overlap_results(designed: Designed) -> dict[str, Any]:
     count = int(np.floor(logit[usable].max() / _CLASS)) - first + 1
     others, matched = designed.sample.rows
     ones = np.ones(len(logit))
-    parts = (
-        (matched, ones),
-        (np.flatnonzero(usable & ~designed.rows.treated), ones),
-        (others, designed.matched.weight),
-    )
+    before = np.flatnonzero(usable & ~designed.rows.treated)
+    # a person with several disposals counts once in a class: classes are held to numbers of people
+    there = (np.floor(logit[before] / _CLASS).astype(np.int64) - first) * len(logit)
+    assert designed.rows.person is not None
+    before = before[np.unique(there + designed.rows.person[before], return_index=True)[1]]
+    parts = ((matched, ones), (before, ones), (others, designed.matched.weight))
     sums = [
         np.bincount(
             np.floor(logit[rows] / _CLASS).astype(np.int64) - first,

@@ -92,7 +92,7 @@ def recover(store: Store, truth: Path, seed: int = 0) -> list[Recovered]:
     truth : path
         Its ``truth/people.parquet``.
     seed : int
-        Chooses one index disposal of each comparison person, as the services chose one of theirs.
+        Of the days on which services would have begun.
     """
     people = pq.read_table(truth)
     people = people.filter(people["person_id"].is_valid())
@@ -118,7 +118,7 @@ def recover(store: Store, truth: Path, seed: int = 0) -> list[Recovered]:
 def _pool(
     one: Intervention, people: pa.Table, index: pa.Table, usable: pa.Table, seed: int
 ) -> pa.Table:
-    """Return the comparison people of one submission, a row each.
+    """Return the disposals that one submission is compared with, all of those it might have met.
 
     Services chose in turn, nobody twice. So people of an earlier service were not there to choose;
     those of a later one were, and are there with what they would have done without it: to leave
@@ -136,7 +136,7 @@ def _pool(
     pool = usable.filter(pc.invert(pc.is_in(usable["person_id"], value_set=taken)))
     elsewhere = _rows_of(people.filter(pa.array((number > mine) & ~alike & changed)), index)
     pool = pool.filter(pa.array(~_within_a_year(pool, elsewhere)))
-    pool = _one_each(pool.filter(_may_enter(one, pool, seed)), seed)
+    pool = pool.filter(_may_enter(one, pool, seed))
     rows = _rows_of(later, index)
     order = pc.index_in(rows["disposal_id"], value_set=later["disposal_id"].combine_chunks())
     without = pc.greater(later["reoffences_without"].take(order), 0)
@@ -178,6 +178,7 @@ def _study(one: Intervention, own: pa.Table, treated: pa.Table, pool: pa.Table) 
         covariates=(*NUMBERS, *needs, *CODES),
         categorical=CODES,
         id="disposal_id",
+        person="person_id",
         outcome="reoffended:binary",
         replace=True,
         ratio=5,
@@ -227,16 +228,6 @@ def _quarterly(index: pa.Table) -> pa.Table:
     first = np.ones(len(order), dtype=bool)
     first[1:] = cell[order][1:] != cell[order][:-1]
     return index.take(pa.array(np.sort(order[first])))
-
-
-def _one_each(table: pa.Table, seed: int) -> pa.Table:
-    """Return one row of each person, chosen at random."""
-    draw = np.random.default_rng(seed).random(table.num_rows)
-    person = table["person_id"].to_numpy()
-    order = np.lexsort((draw, person))
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = person[order][1:] != person[order][:-1]
-    return table.take(pa.array(np.sort(order[first])))
 
 
 def _figures(estimate: dict[str, Any]) -> tuple[float, float, float, float]:

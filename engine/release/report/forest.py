@@ -23,12 +23,15 @@ class Row:
         Whether the mark is filled: the main result, or one declared in advance.
     instead : str
         Words in place of an interval that is not there.
+    middle : str
+        Key of the difference, where it does not stand below ``base``.
     """
 
     label: str
     base: str
     main: bool = True
     instead: str = ""
+    middle: str = ""
 
 
 def forest(
@@ -172,9 +175,7 @@ def _told(results: Mapping[str, Any], row: Row) -> str:
     """One row in words."""
     if _ends(results, row) is None:
         return f"{row.label}: {row.instead}"
-    middle, low, high = (
-        figure(results, f"{row.base}.{key}", "whole") for key in ("difference", "ci_low", "ci_high")
-    )
+    middle, low, high = (figure(results, key, "whole") for key in _keys(row))
     return f"{row.label}: {middle}, interval {low} to {high}"
 
 
@@ -182,10 +183,14 @@ def _longest(rows: Sequence[Row]) -> float:
     return max((svg.text_width(row.label, 13.5) for row in rows), default=0.0)
 
 
+def _keys(row: Row) -> tuple[str, str, str]:
+    """Return the keys of the difference and of the two ends."""
+    base = row.base
+    return row.middle or f"{base}.difference", f"{base}.ci_low", f"{base}.ci_high"
+
+
 def _ends(results: Mapping[str, Any], row: Row) -> tuple[float, float, float] | None:
-    low, high, middle = (
-        lookup(results, f"{row.base}.{key}") for key in ("ci_low", "ci_high", "difference")
-    )
+    middle, low, high = (lookup(results, key) for key in _keys(row))
     if is_number(low) and is_number(high) and is_number(middle):
         return float(low), float(high), float(middle)
     return None

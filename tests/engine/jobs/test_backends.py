@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from engine.errors import ConfigurationError, StorageError, UsageError
-from engine.jobs.backends import Dask, Processes
+from engine.jobs.backends import Processes
+from engine.jobs.cluster import Dask
 from engine.jobs.job import held, job_folder, run
 from engine.jobs.shards import Units
 from tests.certify.jobs import compute, digest, expected, finish, tiny_job
@@ -85,7 +86,7 @@ def test_a_cluster_gives_the_same_bytes_and_survives_a_lost_worker(tmp_path):
     code = f"""
 import os, threading
 from pathlib import Path
-from engine.jobs.backends import Dask
+from engine.jobs.cluster import Dask
 from tests.certify.jobs import expected, finish
 if __name__ == "__main__":
     cluster = Dask("local", 2)

@@ -13,7 +13,7 @@ import justicelab
 from engine.errors import CannotCreateError, InputError, UsageError
 from engine.jobs.bootstrap import Asked, _prepare, bootstrap, collect, show_plan
 from engine.jobs.collect import Collected
-from engine.jobs.finished import open_match, read_linear_forms
+from engine.jobs.finished import open_finished, read_linear_forms
 from engine.jobs.job import job_folder, verified
 from engine.release.folder import read_manifest
 
@@ -81,7 +81,7 @@ def folder(finished, tmp_path):
 @pytest.mark.parametrize("design", DESIGNS)
 def test_the_linear_form_on_the_disk_has_the_variance_of_the_estimate(table, tmp_path, design):
     result = matched(table, tmp_path / "out", design)
-    match = open_match(tmp_path / "out")
+    match = open_finished(tmp_path / "out")
     forms = read_linear_forms(match)
     file = pq.read_table(tmp_path / "out" / "linear-form.parquet")
     assert file.column_names == ["id", "unit", "event:binary", "count:count", "days:time"]
@@ -138,7 +138,7 @@ def test_bootstrap_json_stands_beside_the_results_and_in_the_manifest(folder):
 def values_of(folder, count):
     prepared = _prepare(folder, Asked(count))
     collected = Collected(prepared.wanted, prepared.job.columns)
-    place = job_folder(prepared.match.folder, prepared.job)
+    place = job_folder(prepared.finished.folder, prepared.job)
     for shard in verified(place, prepared.job, drop=False):
         collected.add(shard)
     return collected.complete()
