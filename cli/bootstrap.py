@@ -48,6 +48,14 @@ Store = Annotated[
         show_default=False,
     ),
 ]
+Strata = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Keep the numbers of people drawn in each arm, or in each exact cell of each arm: "
+        "arm or exact.",
+    ),
+]
 Seed = Annotated[
     int | None, typer.Option(metavar="N", min=0, help="Seed.", show_default="that of the match")
 ]
@@ -64,6 +72,7 @@ def bootstrap(
     kind: Kind = "auto",
     table: Table = None,
     store: Store = None,
+    strata: Strata = "arm",
     seed: Seed = None,
     level: Level = 0.95,
     resume: Annotated[
@@ -118,7 +127,7 @@ def bootstrap(
     from engine.jobs.bootstrap import bootstrap as run_job
     from engine.warm_up import compile_note, set_threads
 
-    asked = Asked(replicates, kind, seed, level, _text(table), _text(store))
+    asked = Asked(replicates, kind, seed, level, _text(table), _text(store), strata)
     if dry_run:
         _show(show_plan(folder, asked), as_json=as_json)
         return
@@ -140,9 +149,11 @@ def bootstrap(
     if content is not None:
         _print(content, as_json=as_json, quiet=quiet)
     elif not quiet:
+        more = "" if strata == "arm" else f" --strata {strata}"
         _tell(
             f"Share {shard} is done. When all are: "
-            f"justicelab collect {folder} --replicates {replicates} --kind {kind}"
+            f"justicelab collect {folder} --replicates {replicates} --kind {kind}{more}, with the "
+            "other options that the shares had"
         )
 
 
@@ -154,6 +165,7 @@ def collect(
     kind: Kind = "auto",
     table: Table = None,
     store: Store = None,
+    strata: Strata = "arm",
     seed: Seed = None,
     level: Level = 0.95,
     as_json: AsJson = False,
@@ -166,7 +178,7 @@ def collect(
     from engine.jobs.bootstrap import Asked
     from engine.jobs.bootstrap import collect as collect_shares
 
-    asked = Asked(replicates, kind, seed, level, _text(table), _text(store))
+    asked = Asked(replicates, kind, seed, level, _text(table), _text(store), strata)
     _print(collect_shares(folder, asked), as_json=as_json, quiet=quiet)
 
 

@@ -42,6 +42,14 @@ def prepare(
             show_default="a third of the machine's, at most 4G",
         ),
     ] = None,
+    link_model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="JSON",
+            help="A linkage model of the person matching service, as Splink saved it.",
+            show_default="(fixed shares)",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No messages.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Look at the files only and print what they hold.")
@@ -67,7 +75,12 @@ def prepare(
         count = threads if threads is not None else processors()
         set_threads(count)
         result = prepare_store(
-            extract, store, threads=count, memory_bytes=memory_from(memory), progress=progress
+            extract,
+            store,
+            threads=count,
+            memory_bytes=memory_from(memory),
+            link_model=link_model,
+            progress=progress,
         )
     if as_json:
         import json

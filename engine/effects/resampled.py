@@ -93,7 +93,7 @@ def _set_columns(values: Floats, sample: MatchedSample, *, conditional: bool) ->
 
 
 def source_of_sets(
-    values: Floats, outcome: OutcomeType, sample: MatchedSample, seed: int
+    values: Floats, outcome: OutcomeType, sample: MatchedSample, seed: int, *, by_cell: bool = False
 ) -> Source:
     """Return replicates from matched sets, or from all the sets of a person, drawn at random.
 
@@ -104,12 +104,21 @@ def source_of_sets(
     outcome : OutcomeType
     sample : MatchedSample
     seed : int
+    by_cell : bool
+        Draw within the exact cells of the focal rows.
     """
     conditional = outcome == "time"
     columns = _set_columns(values, sample, conditional=conditional)
     one_way = difference_of_ratios if conditional else difference_of_means
     person = sample.person[sample.focal] if sample.has_repeated_people else None  # type: ignore[index]
-    return set_source(columns, lambda sums: sample.sign * one_way(sums), person=person, seed=seed)
+    stratum = sample.cell[sample.focal] if by_cell and sample.cell is not None else None
+    return set_source(
+        columns,
+        lambda sums: sample.sign * one_way(sums),
+        person=person,
+        stratum=stratum,
+        seed=seed,
+    )
 
 
 def _of_fewer_people(estimate: float, sums: Floats, n_focal: int, seed: int) -> Source:

@@ -29,6 +29,7 @@ from engine.jobs.resampling import (
     NEEDS_SOURCE,
     WHY,
     Resampler,
+    check_strata,
     choose_kind,
     opened,
     replicates,
@@ -57,6 +58,8 @@ class Asked:
         Confidence level.
     table, store : str or None
         The table of a match, the store of a study, for kinds that need it.
+    strata : {'arm', 'exact'}
+        What the numbers of people drawn are kept in.
     """
 
     replicates: int
@@ -65,6 +68,7 @@ class Asked:
     level: float = 0.95
     table: str | None = None
     store: str | None = None
+    strata: str = "arm"
 
 
 @dataclass(frozen=True)
@@ -173,6 +177,7 @@ def _prepare(folder: Path | str, asked: Asked) -> _Prepared:
         )
     finished = open_finished(folder)
     kind = choose_kind(asked.kind, finished)
+    check_strata(asked.strata, kind, finished)
     if finished.kind == "study" and asked.level != finished.results["limits"]["level"]:
         raise UsageError(
             "the confidence level is not that of the study",
@@ -186,10 +191,11 @@ def _prepare(folder: Path | str, asked: Asked) -> _Prepared:
         "source": None if source is None else str(Path(source).absolute()),
         "kind": kind,
         "seed": seed,
+        "strata": asked.strata,
         "content": finished.content_id,
     }
     made = opened(json.dumps(parameters, sort_keys=True))
-    plan = {"kind": kind, "seed": seed}
+    plan = {"kind": kind, "seed": seed, "strata": asked.strata}
     job = Job("bootstrap", plan, (finished.content_id,), made.names, code_sha256())
     return _Prepared(finished, kind, made, job, parameters, Units(0, asked.replicates))
 
@@ -236,6 +242,7 @@ def _publish(prepared: _Prepared, asked: Asked, collected: Collected) -> dict[st
         kind=prepared.kind,
         seed=prepared.parameters["seed"],
         level=asked.level,
+        strata=asked.strata,
         job=prepared.job.id,
     )
     folder, manifest, results = finished.folder, finished.manifest, finished.results
@@ -249,6 +256,7 @@ def show_plan(folder: Path | str, asked: Asked) -> dict[str, Any]:
     """Return what would be done, after every check that reads no replicate."""
     finished = open_finished(folder)
     kind = choose_kind(asked.kind, finished)
+    check_strata(asked.strata, kind, finished)
     source = _source(finished, asked)
     if kind in NEEDS_SOURCE and source is not None:
         if finished.kind == "study":

@@ -5,9 +5,11 @@ another, and both may have written. What counts is the shard on the disk, keyed 
 bytes are one result, different ones an error.
 """
 
+import contextlib
 import functools
 import logging
 import os
+import signal
 import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
@@ -94,7 +96,8 @@ class Dask:
                 rule="--scheduler needs the extra 'cluster'",
                 repair="Install justicelab[cluster], or use --workers or --shard i/n",
             ) from None
-        self._cluster = None
+        self._cluster: Any = None
+        self._ended_early = False
         try:
             if address == LOCAL:
                 self._cluster = _on_this_machine(workers or os.cpu_count() or 1)
@@ -148,12 +151,30 @@ class Dask:
         except KilledWorker:
             raise workers_lost() from None
         finally:
-            self._client.cancel(list(flying))
+            if flying:
+                self._client.cancel(list(flying))
+                self._end_workers()
+
+    def _end_workers(self) -> None:
+        """End our own workers at once, in the middle of their tasks; others' only lose them."""
+        self._ended_early = True
+        for nanny in self._cluster.workers.values() if self._cluster is not None else ():
+            nanny.auto_restart = False
+            if nanny.pid is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(nanny.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """Leave the cluster, and end it if it is ours."""
         self._client.close()
-        if self._cluster is not None:
+        if self._cluster is None:
+            return
+        if self._ended_early:
+            # A scheduler takes a second to close. It goes on closing while the caller leaves, since
+            # a signal is to be served in two.
+            self._cluster.shutdown_on_close = False
+            self._cluster.loop.add_callback(self._cluster.close)
+        else:
             self._cluster.close()
 
 

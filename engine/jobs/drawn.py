@@ -23,6 +23,10 @@ MAIN_INTERVAL = (
     "The main interval of the study is the one that the design of the match decides on (main); "
     "the bootstrap is a second opinion."
 )
+BY_CELL = (
+    "The number of people of each exact cell was kept in every replicate, so what chance does to "
+    "these numbers is not in the intervals, unlike in the main one."
+)
 _MAIN = ("interval_method", "standard_error", "ci_low", "ci_high", "p_value", "level")
 _FEWEST_SHOWN = 50
 
@@ -68,6 +72,7 @@ def content_of(
     kind: str,
     seed: int,
     level: float,
+    strata: str,
     job: str,
 ) -> dict[str, Any]:
     """Return the content of bootstrap.json.
@@ -81,6 +86,7 @@ def content_of(
         As the user wrote it, and what the design made of it.
     seed : int
     level : float
+    strata : str
     job : str
         Its id.
     """
@@ -101,12 +107,17 @@ def content_of(
             "replicates": len(values),
             "seed": seed,
             "level": level,
+            "strata": strata,
         },
         "estimates": [
             _estimate(finished, made, column, values, kind, level)
             for column in range(len(made.names))
         ],
-        "notes": [MAIN_INTERVAL, *notes_on(kind, finished)],
+        "notes": [
+            MAIN_INTERVAL,
+            *notes_on(kind, finished),
+            *([BY_CELL] if strata == "exact" else []),
+        ],
     }
 
 

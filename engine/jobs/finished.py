@@ -74,7 +74,9 @@ class Finished:
         if self.kind == "study":
             asked = self.plan.match_options(self.plan.covariate_names, ())
             # the ratio that was taken, which may be one of the plan's further ones
-            return asked if asked.by_window else replace(asked, ratio=self.results["method"]["ratio"])
+            return (
+                asked if asked.by_window else replace(asked, ratio=self.results["method"]["ratio"])
+            )
         given = self.manifest["options"]
         known = (check_options.__kwdefaults__ or {}).keys() | {"treatment"}
         return check_options(**{name: given[name] for name in known if name in given})
@@ -213,11 +215,15 @@ class LinearForms:
         By outcome, ``COLUMN:TYPE``: the outcomes that have a linear form.
     n_focal : int
         Matched focal rows, by which an error is divided.
+    stratum : int64, shape (people,), or None
+        Twice the exact cell of each, and 1 more for the treated; None without exact columns. A
+        person with several rows has the cell of the first, and is treated where any row is.
     """
 
     unit: NDArray[np.uint64]
     sums: dict[str, Floats]
     n_focal: int
+    stratum: NDArray[np.int64] | None = None
 
 
 def read_linear_forms(finished: Finished) -> LinearForms:
@@ -225,8 +231,17 @@ def read_linear_forms(finished: Finished) -> LinearForms:
     table = read_table(finished, LINEAR_FORM)
     # Copies: for the read-only memory of Arrow every kernel would be compiled once more.
     unit = to_numpy(table.column("unit")).copy()
-    sums = {name: to_numpy(table.column(name)).copy() for name in table.column_names[2:]}
+    outcomes = [name for name in table.column_names if ":" in name]
+    sums = {name: to_numpy(table.column(name)).copy() for name in outcomes}
+    stratum = None
+    if "stratum" in table.column_names:
+        stratum = to_numpy(table.column("stratum")).astype(np.int64)
     if finished.by_person:
+        if stratum is not None:
+            people, first = np.unique(unit, return_index=True)
+            treated = np.zeros(len(people), dtype=np.int64)
+            np.maximum.at(treated, unit.astype(np.int64), stratum % 2)
+            stratum = stratum[first] // 2 * 2 + treated
         sums = {name: np.bincount(unit.astype(np.int64), weights=v) for name, v in sums.items()}
         unit = np.arange(int(unit.max()) + 1, dtype=np.uint64)
-    return LinearForms(unit, sums, finished.n_focal)
+    return LinearForms(unit, sums, finished.n_focal, stratum)

@@ -3,7 +3,7 @@
 import functools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from engine.effects.bootstrap import (
 )
 from engine.effects.choice import refusals_by_design
 from engine.effects.rematching import recipe_for
-from engine.effects.replicates import people_to_draw, rematched_replicates
+from engine.effects.replicates import centred_within, people_to_draw, rematched_replicates
 from engine.effects.resampled import full_fit, source_of_linear_form, source_of_sets
 from engine.effects.sources import (
     DIAGNOSTIC,
@@ -35,6 +35,8 @@ Floats = NDArray[np.float64]
 Finish = Callable[[Floats, float], Bootstrap]
 
 KINDS = ("auto", "wild", "weighted", "set", "subsample", "refit")
+STRATA = ("arm", "exact")
+"""What the numbers of people drawn are kept in: arms alone, or the exact cells of each arm."""
 NEEDS_SOURCE = ("set", "refit")
 """Kinds that need outcomes, which the folder does not hold."""
 WHY = {
@@ -108,6 +110,33 @@ def choose_kind(asked: str, finished: Finished) -> str:
     return asked
 
 
+def check_strata(strata: str, kind: str, finished: Finished) -> None:
+    """Refuse strata that the match does not have, or that a kind does not keep.
+
+    Raises
+    ------
+    UsageError
+    """
+    if strata not in STRATA:
+        raise UsageError(
+            "those strata are not known",
+            rule=f"--strata is one of {', '.join(STRATA)}",
+            repair="Leave out --strata: people are then drawn within their arm",
+        )
+    if strata == "exact" and not finished.options.exact:
+        raise UsageError(
+            f"the {finished.kind} has no exact cells",
+            rule="--strata exact keeps the number of people of each cell of the exact columns",
+            repair="Leave out --strata",
+        )
+    if strata == "exact" and kind == "subsample":
+        raise UsageError(
+            "fewer people are not drawn within strata",
+            rule="cells may be too small for fewer people",
+            repair="Use --kind wild or weighted",
+        )
+
+
 def is_valid(kind: str, finished: Finished) -> bool:
     """Whether the intervals of a kind are valid for a match, and not for comparison only."""
     return kind not in refused_kinds(finished)
@@ -131,7 +160,7 @@ def replicates(parameters: Mapping[str, Any], units: Units) -> Floats:
     ----------
     parameters : mapping
         ``folder``; ``source``, the table of a match or the store of a study; ``kind``; ``seed``;
-        and ``content``, the content id.
+        ``strata``; and ``content``, the content id.
     units : Units
 
     Returns
@@ -159,13 +188,14 @@ def opened(parameters: str) -> Resampler:
     """
     given = json.loads(parameters)
     kind, seed, source = given["kind"], given["seed"], given["source"]
+    by_cell = given["strata"] == "exact"
     finished = open_finished(Path(given["folder"]))
     if finished.content_id != given["content"]:
         raise InputError(
             f"the {finished.kind} has been made anew while its bootstrap ran", repair="Run it again"
         )
     if kind not in NEEDS_SOURCE:
-        return _of_linear_forms(finished, kind, seed)
+        return _of_linear_forms(finished, kind, seed, by_cell)
     if source is None:
         option = {"match": "--table", "study": "--store"}[finished.kind]
         raise UsageError(
@@ -173,11 +203,14 @@ def opened(parameters: str) -> Resampler:
             rule=f"the folder of a {finished.kind} does not hold outcomes",
             repair=f"Add {option} with the same {option[2:]}",
         )
-    return (_of_sets if kind == "set" else _of_refits)(finished, seed, source)
+    return (_of_sets if kind == "set" else _of_refits)(finished, seed, source, by_cell)
 
 
-def _of_linear_forms(finished: Finished, kind: str, seed: int) -> Resampler:
+def _of_linear_forms(finished: Finished, kind: str, seed: int, by_cell: bool) -> Resampler:
     forms = read_linear_forms(finished)
+    if by_cell and forms.stratum is not None:
+        within = {name: centred_within(sums, forms.stratum) for name, sums in forms.sums.items()}
+        forms = replace(forms, sums=within)
     names = tuple(name for name in finished.estimates if name in forms.sums)
     sources = [
         source_of_linear_form(
@@ -203,10 +236,10 @@ def _finish(
     return finish(estimates, seed, level)
 
 
-def _of_sets(finished: Finished, seed: int, source: str) -> Resampler:
+def _of_sets(finished: Finished, seed: int, source: str, by_cell: bool) -> Resampler:
     remade = remake(finished, source)
     sources = [
-        source_of_sets(remade.values[name], one["type"], remade.sample, seed)
+        source_of_sets(remade.values[name], one["type"], remade.sample, seed, by_cell=by_cell)
         for name, one in finished.estimates.items()
     ]
     return Resampler(
@@ -216,12 +249,13 @@ def _of_sets(finished: Finished, seed: int, source: str) -> Resampler:
     )
 
 
-def _of_refits(finished: Finished, seed: int, source: str) -> Resampler:
+def _of_refits(finished: Finished, seed: int, source: str, by_cell: bool) -> Resampler:
     remade = remake(finished, source)
     scoring, sample, rows = remade.scoring, remade.sample, remade.rows
     full = full_fit(rows, scoring, remade.options)
     recipe = recipe_for(scoring.problem, remade.options)
-    draws = people_to_draw(rows.treated, sample.eligible, sample.person)
+    cell = rows.cell if by_cell else None
+    draws = people_to_draw(rows.treated, sample.eligible, sample.person, cell=cell)
     columns: list[Floats] = []
     measures = []
     for name, one in finished.estimates.items():

@@ -56,19 +56,19 @@ class Designed:
         return int(np.count_nonzero(self.matched.matched))
 
     @property
-    def judged_balance(self) -> tuple[BalanceRow, ...]:
-        """The balance that a match is judged by: rare levels stand together."""
-        return merge_rare_levels(
-            self.balance, self.n_matched, denominator=self.options.smd_denominator
-        )
-
-    @property
     def partner_people(self) -> Floats:
         """Weight of each comparison person of the match over all rows, float64, shape (p,)."""
         assert self.rows.person is not None
         mine = self.rows.person[self.sample.rows[0]]
         summed = np.bincount(mine, weights=self.sample.weights[0]).astype(np.float64)
         return summed[summed > 0.0]
+
+    @property
+    def judged_balance(self) -> tuple[BalanceRow, ...]:
+        """The balance that a match is judged by: rare levels stand together."""
+        return merge_rare_levels(
+            self.balance, self.n_matched, denominator=self.options.smd_denominator
+        )
 
 
 def design_analysis(
@@ -112,11 +112,9 @@ def design_analysis(
     scoring = score_rows(rows, options)
     if progress is not None:
         progress(0.5)
-    made = _matched(keep, options, rows, scoring)
-    # The match takes rows as they are; who is there twice counts in what follows.
     people = pool.table[pool.person]
     people = people if keep.all() else people.filter(pa.array(keep))
-    return replace(made, rows=replace(rows, person=people_of(people, rows.identity)))
+    return _matched(keep, options, rows, scoring, people_of(people, rows.identity))
 
 
 def with_ratio(designed: Designed, ratio: int) -> Designed:
@@ -129,12 +127,18 @@ def with_ratio(designed: Designed, ratio: int) -> Designed:
     ratio : int
     """
     options = replace(designed.options, ratio=ratio)
-    return _matched(designed.keep, options, designed.rows, designed.scoring)
+    rows = replace(designed.rows, person=None)
+    assert designed.rows.person is not None
+    return _matched(designed.keep, options, rows, designed.scoring, designed.rows.person)
 
 
-def _matched(keep: Flags, options: MatchOptions, rows: Rows, scoring: Scoring) -> Designed:
+def _matched(
+    keep: Flags, options: MatchOptions, rows: Rows, scoring: Scoring, person: NDArray[np.int64]
+) -> Designed:
+    """Match rows as if each were a person; whose they are is added for what comes after."""
     matched = select_matches(rows, scoring, options)
     sample = Sample.of(rows.treated, matched.weight)
     balance = assess_balance(rows.design, sample, denominator=options.smd_denominator)
     score = assess_score(scoring.logit, sample)
+    rows = replace(rows, person=person)
     return Designed(keep, options, rows, scoring, matched, sample, balance, score)

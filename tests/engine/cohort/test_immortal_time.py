@@ -26,9 +26,14 @@ def may_start(disposal, disposals, spells, rng):
     """Return the day on which a service after a disposal starts, None where nobody is met."""
     delay = int(rng.integers(60, 180))
     start = disposal["index_date"] + dt.timedelta(delay)
+    others = [d for d in disposals if reference.usable(d, RULES) and d is not disposal]
     nearer = any(
-        reference.usable(other, RULES) and disposal["index_date"] < other["index_date"] <= start
-        for other in disposals
+        disposal["index_date"] < other["index_date"] <= start
+        or (
+            other["index_date"] == disposal["index_date"]
+            and reference.gravity(other, RULES) < reference.gravity(disposal, RULES)
+        )
+        for other in others
     )
     inside = any(r <= start < e for r, e in reference.stays(disposals, spells))
     again = disposal["days"] is not None and disposal["days"] < delay
@@ -97,12 +102,12 @@ def mean_and_variance(table, values):
 def compare(nation, halves, delays=None):
     """Rate of the treated, rate of the pool, the error of their difference, and the pool."""
     store, _, _, reoffended = nation
-    kinds = halves["index_type"].to_pylist()
+    (kind,) = set(halves["index_type"].to_pylist())
     place = halves.column_names.index("delay_days")
     asked = halves if delays is None else halves.set_column(place, "delay_days", delays)
     everybody = np.arange(0, 2 * 8_000, 2)
     pool = comparison_pool(store, asked, RULES, removed=everybody, seed=3).table
-    assert set(kinds) == set(pool["index_type"].to_pylist())
+    assert set(pool["index_type"].to_pylist()) == {kind}
     (one, v_one), (other, v_other) = (
         mean_and_variance(table, reoffended[table["position"].to_numpy()])
         for table in (halves, pool)

@@ -9,6 +9,7 @@ import pytest
 from engine.release.report.index import index_page
 from engine.release.report.page import study_page
 from tests.engine.release.report.axe import axe_script, violations
+from tests.engine.release.report.drawn import with_bootstrap
 from tests.engine.release.report.studies import VERDICTS, study
 from tests.engine.release.test_browser import MEASURE, WIDTHS, chromium  # noqa: F401 - a fixture
 
@@ -32,6 +33,9 @@ def long_names():
 def pages():
     made = {verdict: study_page(study(1, verdict)) for verdict in VERDICTS}
     made["long names"] = study_page(long_names())
+    for kind in ("wild", "refit"):
+        drawn = with_bootstrap(study(2, "more"), kind=kind, valid=kind == "wild")
+        made[f"{kind} bootstrap"] = study_page(drawn)
     listed = [(f"{verdict}/report.html", study(1, verdict)) for verdict in VERDICTS]
     made["index"] = index_page([*listed, ("long/report.html", long_names())])
     return made

@@ -15,18 +15,22 @@ from engine.release.formats import figure
 from engine.release.report.caveats import CAVEATS
 from engine.release.report.page import TITLES, study_page
 from tests.engine.release.report.conftest import StudyPage, first_screen, words_of
+from tests.engine.release.report.drawn import KINDS, with_bootstrap
 from tests.engine.release.report.studies import VERDICTS, study
 from tests.engine.release.test_pages import PAYLOADS
 
 # Numbers of the templates themselves: rates are in every 100, intervals hold 95%, a definition's
 # examples. Everything else is a figure of the study.
 FIXED = {"100", "95", "5", "31", "0.03", "3", "0.05", "0.1"}
+# Half of the studies have a bootstrap.
 RANDOM = [(seed, VERDICTS[seed % 5]) for seed in range(100, 130)]
 
 
 @pytest.mark.parametrize(("seed", "verdict"), RANDOM)
 def test_every_number_is_one_key_of_the_results(seed, verdict):
     results = study(seed, verdict)
+    if seed % 2:
+        results = with_bootstrap(results, seed, list(KINDS)[seed // 2 % len(KINDS)])
     written = json.loads(json_bytes(results))
     page = StudyPage(study_page(results))
 
