@@ -72,12 +72,10 @@ class Finished:
     def options(self) -> MatchOptions:
         """Options of the match."""
         if self.kind == "study":
-            planned = self.plan.match_options(self.plan.covariate_names, ())
-            # The gate may have taken one of the plan's further ratios.
+            asked = self.plan.match_options(self.plan.covariate_names, ())
+            # the ratio that was taken, which may be one of the plan's further ones
             return (
-                planned
-                if self.by_window
-                else replace(planned, ratio=self.results["method"]["ratio"])
+                asked if asked.by_window else replace(asked, ratio=self.results["method"]["ratio"])
             )
         given = self.manifest["options"]
         known = (check_options.__kwdefaults__ or {}).keys() | {"treatment"}

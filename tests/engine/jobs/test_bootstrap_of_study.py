@@ -206,6 +206,17 @@ def test_a_radius_match_is_fitted_and_matched_again(study_of, store, tmp_path):
     assert "nothing may be read" not in words
 
 
+def test_a_refit_takes_the_ratio_that_the_study_took(study_of, store, tmp_path):
+    plan = {"matching": {"further_ratios": [7]}, "gate": {"largest_smd": 1e-9}}
+    smd = study_of(tmp_path / "closed", **plan).exact["analyses"][0]["gate"]["rules"][2]["value"]
+    plan["gate"] = {"largest_smd": smd, "matched_share": 0.2}
+    study = study_of(tmp_path / "study", **plan)
+    assert study.exact["method"]["ratio"] == 7
+    shown = bootstrap(study.folder, Asked(REPLICATES, "refit", store=store))
+
+    assert shown["measures"][0]["intervals"]
+
+
 def test_a_refit_of_nearest_neighbours_says_that_it_is_not_valid(study_of, store, tmp_path):
     folder = study_of(tmp_path / "study", matching={"fit": "ridge"}).folder
     shown = bootstrap(folder, Asked(REPLICATES, "refit", store=store))

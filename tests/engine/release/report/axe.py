@@ -1,4 +1,4 @@
-"""Axe-core on a page at several widths: a phone is a frame, as chromium has no window so narrow.
+"""Axe-core on a page at several widths; a phone is a frame, as no window is that narrow.
 
 axe-core is kept outside the repository: ``JUSTICELAB_AXE`` names its ``axe.min.js``.
 """
