@@ -52,7 +52,7 @@ def _job(rows: int, replicates: int, workers: int | None) -> Run:
         outcome="returned:binary", replace=True, out=folder / "match", orders=0,
     )  # fmt: skip
     prepared = prepare(folder / "match", Asked(10**6, "refit", table=str(folder / "table.parquet")))
-    job, place = prepared.job, job_folder(prepared.match.folder, prepared.job)
+    job, place = prepared.job, job_folder(prepared.finished.folder, prepared.job)
     backend = backend_for(workers, None, stack)
     stack.enter_context(held(place, job))
     done = 0
