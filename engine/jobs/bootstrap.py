@@ -183,7 +183,7 @@ def collect(folder: Path | str, asked: Asked) -> dict[str, Any]:
 
 
 def prepare(folder: Path | str, asked: Asked) -> Prepared:
-    """Open a match and decide what its bootstrap is; nothing is written."""
+    """Open a match or study and decide what its bootstrap is; nothing is written."""
     if asked.replicates < LEAST_REPLICATES:
         raise UsageError(
             "there are too few replicates",

@@ -62,7 +62,8 @@ def backend_for(
     cluster = Dask(scheduler, workers)
     stack.callback(cluster.close)
     if tell is not None:
-        tell(f"The cluster's dashboard is {cluster.dashboard}")
+        if cluster.dashboard is not None:
+            tell(f"The cluster's dashboard is {cluster.dashboard}")
         if not cluster.has_workers:
             tell("The cluster has no worker yet; the work begins with the first")
     return cluster
@@ -123,13 +124,15 @@ class Dask:
         return max(1, len(self._client.nthreads()))
 
     @property
-    def dashboard(self) -> str:
-        """Address of the cluster's own page."""
-        return str(self._client.dashboard_link)
+    def dashboard(self) -> str | None:
+        """Address of the cluster's own page, where it has one."""
+        served = "dashboard" in self._client.scheduler_info()["services"]
+        return str(self._client.dashboard_link) if served else None
 
     def map(self, tasks: Iterator[Task]) -> Generator[Done]:
         """Submit tasks under their keys; the scheduler gives those of lost workers to others."""
         from distributed import KilledWorker, as_completed  # noqa: PLC0415
+        from distributed.client import FutureCancelledError  # noqa: PLC0415
 
         finished = as_completed()
         flying: set[Any] = set()
@@ -152,9 +155,12 @@ class Dask:
                 yield done
         except KilledWorker:
             raise workers_lost() from None
+        except (FutureCancelledError, OSError):
+            raise _scheduler_lost() from None
         finally:
             if flying:
-                self._client.cancel(list(flying))
+                with contextlib.suppress(OSError):
+                    self._client.cancel(list(flying))
                 self._end_workers()
 
     def _end_workers(self) -> None:
@@ -178,6 +184,14 @@ class Dask:
             self._cluster.loop.add_callback(self._cluster.close)
         else:
             self._cluster.close()
+
+
+def _scheduler_lost() -> StorageError:
+    return StorageError(
+        "the scheduler of the cluster has gone",
+        rule="it alone knows who does what",
+        repair="Start it and its workers, and run again: finished shards are kept",
+    )
 
 
 def _on_this_machine(workers: int) -> Any:

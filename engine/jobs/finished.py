@@ -111,7 +111,6 @@ def open_finished(path: Path | str) -> Finished:
             rule="a bootstrap resamples what 'match' or 'run' has made with --out",
             repair="Name the folder that was given to --out",
         )
-    require_consistent(folder, manifest)
     kind: Literal["match", "study"] = "study" if manifest["kind"] == "study" else "match"
     if manifest["software"]["code_sha256"] != code_sha256():
         raise InputError(
@@ -120,6 +119,7 @@ def open_finished(path: Path | str) -> Finished:
             rule="results, replicates and page come from the same sources",
             repair=f"Make the {kind} again with this version",
         )
+    require_consistent(folder, manifest)
     results = json.loads(checked_bytes(folder, manifest, "results.json"))
     found = _of_study if kind == "study" else _of_match
     finished = found(folder.absolute(), manifest, results)
@@ -172,25 +172,21 @@ def _of_study(folder: Path, manifest: dict[str, Any], results: dict[str, Any]) -
 
 
 def require_consistent(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Refuse a manifest whose options, inputs or sources are not those that its id is a hash of.
+    """Refuse a manifest whose options or inputs are not those that its id is a hash of.
 
     Raises
     ------
     InputError
         It has changed since it was written.
     """
-    try:
-        code = manifest["software"]["code_sha256"]
-        own = content_id(manifest["options"], manifest["content_sha256"], code)
-        whole = own == manifest["content_id"]
-    except (KeyError, TypeError):
-        whole = False
-    if not whole:
+    code = manifest["software"]["code_sha256"]
+    own = content_id(manifest["options"], manifest["content_sha256"], code)
+    if own != manifest["content_id"]:
         raise InputError(
             f"the file '{MANIFEST}' has changed since it was written",
             where=folder.name,
             rule="the id in it is a hash of its options, its inputs and the software",
-            repair="Make the match again",
+            repair=f"Make the {manifest['kind']} again",
         )
 
 

@@ -17,9 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.errors import JusticeLabError
-from engine.jobs.bootstrap import BOOTSTRAP, Asked, bootstrap, collect
+from engine.jobs.bootstrap import Asked, bootstrap, collect
 from engine.jobs.resampling import opened
 from engine.match import match
+from engine.release.bootstrap_files import BOOTSTRAP
 from engine.release.folder import TEMPORARY
 from tests.certify.jobs import ROOT
 
@@ -212,17 +213,21 @@ def _fill(disk: Path) -> None:
 
 
 def ways(
-    root: Path, threads: tuple[int, ...] = (1, 2, 3, 4, 8, 16), *, cluster: bool = True
+    root: Path,
+    shares: tuple[int, ...] = (1, 3, 7),
+    threads: tuple[int, ...] = (1, 2, 3, 4, 8, 16),
+    *,
+    cluster: bool = True,
 ) -> dict[str, object]:
     """Make one bootstrap in every way there is; all must give the same bytes."""
     origin = made(root / "made")
     asked = Asked(400, "refit", table=str(RECID))
     words = ("--replicates", 400, "--kind", "refit", "--table", RECID)
     found = {}
-    for shares in (1, 3, 7):
-        place = found[f"{shares} shares"] = copied(origin, root / f"shares-{shares}")
-        for share in range(1, shares + 1):
-            bootstrap(place, asked, share=f"{share}/{shares}")
+    for parts in shares:
+        place = found[f"{parts} shares"] = copied(origin, root / f"shares-{parts}")
+        for part in range(1, parts + 1):
+            bootstrap(place, asked, share=f"{part}/{parts}")
         collect(place, asked)
     settings: list[tuple[str, object]] = [("--threads", count) for count in threads]
     settings += [("--workers", 2), ("--scheduler", "local")] if cluster else []

@@ -38,7 +38,7 @@ def test_a_file_that_may_not_grow_leaves_a_folder_to_resume(place):
 
 
 def test_shares_and_threads_give_the_same_bytes(place):
-    assert real_jobs.ways(place, threads=(2,), cluster=False)["held"]
+    assert real_jobs.ways(place, shares=(3,), threads=(2,), cluster=False)["held"]
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,7 @@ def test_shares_and_threads_give_the_same_bytes(place):
     [
         lambda manifest: manifest["options"].update(seed=99),
         lambda manifest: manifest.update(content_sha256="0" * 64),
-        lambda manifest: manifest["software"].update(code_sha256="0" * 64),
-        lambda manifest: manifest.pop("software"),
+        lambda manifest: manifest.update(content_id="0" * 32),
     ],
 )
 def test_a_manifest_that_does_not_agree_with_itself_is_refused(place, change):

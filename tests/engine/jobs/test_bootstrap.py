@@ -12,7 +12,7 @@ import pytest
 
 import justicelab
 from engine.errors import CannotCreateError, InputError, UsageError
-from engine.jobs.bootstrap import Asked, _prepare, bootstrap, collect, show_plan
+from engine.jobs.bootstrap import Asked, bootstrap, collect, prepare, show_plan
 from engine.jobs.collect import Collected
 from engine.jobs.finished import open_finished, read_linear_forms
 from engine.jobs.job import job_folder, verified
@@ -138,7 +138,7 @@ def test_bootstrap_json_stands_beside_the_results_and_in_the_manifest(folder):
 
 
 def values_of(folder, count):
-    prepared = _prepare(folder, Asked(count))
+    prepared = prepare(folder, Asked(count))
     collected = Collected(prepared.wanted, prepared.job.columns)
     place = job_folder(prepared.finished.folder, prepared.job)
     for shard in verified(place, prepared.job, drop=False):
