@@ -51,6 +51,14 @@ class Files(_Section):
     date_order: Literal["", "day", "month"] = Field(
         default="", description="What comes first in dates such as 03/04/2020, if not the day."
     )
+    decisions: str = Field(
+        default="", description="The filled review.xlsx of an earlier run of this study."
+    )
+    requested: str = Field(
+        default="",
+        pattern=r"^(\d{4}-\d{2}-\d{2})?$",
+        description="The day on which it was asked for, such as 2026-04-30; counted by quarter.",
+    )
 
 
 class Service(_Section):

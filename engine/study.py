@@ -12,8 +12,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,15 @@ import pyarrow as pa
 
 from engine.analyses import columns_of, main_unit, other_units, run_main, run_unit
 from engine.cohort.attrition import Attrition, sender_rows, steps, with_stage
+from engine.cohort.choose import index_evidence
 from engine.cohort.pool import comparison_pool
 from engine.cohort.reasons import UNMATCHED
 from engine.effects.measures import Outcomes
 from engine.effects.verdicts import benjamini_hochberg, holm
-from engine.errors import InputError
+from engine.errors import InputError, UsageError
 from engine.link import MEMORY, LinkedCohort, Linker, checked, link_cohort
-from engine.linkage.link import link_people
-from engine.linkage.review import Decision, decisions_csv, write_review
+from engine.linkage.link import Linkage, Wanted, link_people
+from engine.linkage.review import Decision, decisions_csv, read_review, write_review
 from engine.matching.pool import SUBGROUPS, Pool, build_pool
 from engine.matching.store_columns import DELAY
 from engine.plan import Plan, plan_text, read_plan
@@ -69,6 +71,7 @@ from engine.store.reading import INDEX, Store, open_store, read_years
 from engine.submission.check import Check
 from engine.submission.dates import Order
 from engine.submission.problems import problems_bytes
+from engine.submission.sandbox import Sandbox
 from engine.tables import near_names, shown
 
 Progress = Callable[[str, float], None]
@@ -118,8 +121,86 @@ class Study:
         return f"Study({self.released.results['headline']['verdict']})"
 
 
+@dataclass(frozen=True)
+class Request:
+    """What a study is made of: its plan and its files.
+
+    Parameters
+    ----------
+    plan : Plan
+    files : tuple of Path
+        The sender's file, or the waves of a service.
+    description : Path or None
+        A workbook with the sheet 'Description', where the submission has none.
+    order : {"day", "month"} or None
+        The order of day and month that the sender declares.
+    decisions : Path or None
+        A filled workbook of the review band.
+    """
+
+    plan: Plan
+    files: tuple[Path, ...]
+    description: Path | None = None
+    order: Order | None = None
+    decisions: Path | None = None
+
+    def check(self, store: Store, today: dt.date | None, sandbox: Sandbox | None = None) -> Check:
+        """Check the files; see :func:`engine.link.checked`."""
+        return checked(
+            self.files if len(self.files) > 1 else self.files[0],
+            store,
+            description=self.description,
+            order=self.order,
+            today=today,
+            sandbox=sandbox,
+        )
+
+
+def request_of(
+    plan: str | Path | Plan | None,
+    submission: str | Path | None = None,
+    *,
+    description: Path | None = None,
+    order: Order | None = None,
+    decisions: Path | None = None,
+) -> Request:
+    """Return what a study is made of: what is given goes before what its plan names.
+
+    Parameters
+    ----------
+    plan : path or Plan, optional
+        The files that it names are looked for from its own folder, those of a Plan from the
+        current one. The defaults where it is not given.
+    submission, description, order, decisions
+        See :class:`Request`.
+
+    Raises
+    ------
+    InputError
+        The plan is wrong.
+    UsageError
+        Neither names a submission.
+    """
+    asked = plan if isinstance(plan, Plan) else read_plan(None if plan is None else Path(plan))
+    home = Path() if plan is None or isinstance(plan, Plan) else Path(plan).parent
+    named = asked.study
+    files = [Path(submission)] if submission is not None else [
+        home / name for name in (named.waves or ((named.submission,) if named.submission else ()))
+    ]  # fmt: skip
+    if not files:
+        raise UsageError(
+            "there is no submission",
+            rule="a study is made of the file of an organisation",
+            repair="Give --submission, or name it in the plan: [study] submission",
+        )
+    if submission is None:
+        description = description or (home / named.description if named.description else None)
+        decisions = decisions or (home / named.decisions if named.decisions else None)
+    return Request(asked, tuple(files), description, order or named.date_order or None, decisions)
+
+
 def run(
-    submission: str | Path,
+    submission: str | Path | None,
     store: str | Path,
     out: str | Path,
     *,
@@ -135,8 +216,10 @@ def run(
 
     Parameters
     ----------
-    submission, store : path
-        The sender's file and a prepared store.
+    submission : path or None
+        The sender's file; None for what the plan names.
+    store : path
+        A prepared store.
     out : path
         Folder of the study: absent, empty or an earlier study. A run that broke off is taken up
         where it was, if plan, inputs and code are the same.
@@ -163,28 +246,52 @@ def run(
     ------
     InputError
         The plan is wrong, the submission is rejected, there is no store, or nobody can be matched.
+    UsageError
+        Neither call nor plan names a submission.
     AccessError, CannotCreateError, BusyError, StorageError
         The folder cannot be written to.
     """
-    asked = plan if isinstance(plan, Plan) else read_plan(None if plan is None else Path(plan))
-    file, folder = Path(submission), Path(out)
-    check_study_folder(folder)
-    opened = open_store(store)
     links = linking or Linking()
-    facts = _facts(asked, file, opened, description, links.decisions)
-    tell = progress or _silent
+    request = request_of(
+        plan, submission, description=description, order=order, decisions=links.decisions
+    )
+    check_study_folder(Path(out))
+    return run_request(
+        request,
+        open_store(store),
+        Path(out),
+        linking=links,
+        synthetic=synthetic,
+        today=today,
+        progress=progress,
+    )
+
+
+def run_request(
+    request: Request,
+    store: Store,
+    out: Path,
+    *,
+    linking: Linking,
+    synthetic: bool = False,
+    today: dt.date | None = None,
+    progress: Progress | None = None,
+) -> Study:
+    """Run a study of an opened store; parameters and errors are those of :func:`run`."""
+    asked, tell = request.plan, progress or _silent
+    facts = facts_of(request, store)
     tell("check", 0.0)
     # What is refused is refused before anything is written.
-    check = checked(file, opened, description=description, order=order, today=today)
-    require_columns(asked, opened, check)
-    with study_folder(folder, facts.content, facts) as held:
+    check = request.check(store, today)
+    require_columns(asked, store, check)
+    with study_folder(out, facts.content, facts) as held:
         held.audit.note("plan", sha256=asked.sha256)
         with held.stage("link", rows=check.usable):
-            cohort = _linked(held, check, opened, asked, links, tell)
+            cohort = _linked(held, check, store, request, linking, tell)
         with held.stage("pool", treated=cohort.choice.treated.num_rows):
             tell("pool", 0.0)
-            pool = _pool(cohort, opened, asked)
-        outcomes = Outcomes(opened, pool.position)
+            pool = _pool(cohort, store, asked)
+        outcomes = Outcomes(store, pool.position)
         unit = main_unit(asked, pool)
         with held.stage("main", pool=len(pool.treated)):
             main, tables = run_main(held, unit, pool, outcomes, asked, tell)
@@ -199,7 +306,7 @@ def run(
                 cohort.account, "matching", dict.fromkeys(main["unmatched_rows"], UNMATCHED)
             )
             _correct(analyses, asked)
-            exact = _exact(asked, check, cohort, account, main, analyses, opened, synthetic)
+            exact = _exact(asked, check, cohort, account, main, analyses, store, synthetic)
             exact["caveats"] = study_caveats(exact)
             released = release_results(exact, Policy(**asked.disclosure.model_dump()))
         tell("write", 0.0)
@@ -209,17 +316,17 @@ def run(
             released,
             {**tables, "links": cohort.found.links, "treated": cohort.choice.treated},
             {"attrition": steps(account), "for-sender": sender_rows(check)},
-            plan_text(asked),
+            plan_text(asked, files=False),
             RunFacts(
                 facts.options, facts.inputs, facts.content, facts.started, held.seconds,
                 facts.threads,
             ),
         )  # fmt: skip
-    return Study(released, exact, folder, asked)
+    return Study(released, exact, out, asked)
 
 
 def plan_run(
-    submission: str | Path,
+    submission: str | Path | None,
     store: str | Path,
     out: str | Path,
     *,
@@ -231,12 +338,12 @@ def plan_run(
 
     Parameters are those of :func:`run`.
     """
-    asked = read_plan(None if plan is None else Path(plan))
+    request = request_of(plan, submission, description=description, order=order)
     check_study_folder(Path(out))
     opened = open_store(store)
-    check = checked(Path(submission), opened, description=description, order=order)
-    require_columns(asked, opened, check)
-    return asked, check, opened
+    check = request.check(opened, None)
+    require_columns(request.plan, opened, check)
+    return request.plan, check, opened
 
 
 def require_columns(plan: Plan, store: Store, check: Check) -> None:
@@ -271,25 +378,24 @@ def _silent(_stage: str, _share: float) -> None:
     """Tell nobody."""
 
 
-def _facts(
-    plan: Plan, file: Path, store: Store, description: Path | None, decisions: Path | None
-) -> RunFacts:
+def facts_of(request: Request, store: Store) -> RunFacts:
     """Return what a study is made of; its content is the id of its stages."""
-    inputs = [_file_facts("submission", file)]
-    inputs += [_file_facts("description", description)] if description is not None else []
-    inputs += [_file_facts("decisions", decisions)] if decisions is not None else []
+    role = "wave" if len(request.files) > 1 else "submission"
+    inputs = [_file_facts(role, file) for file in request.files]
+    for name, path in (("description", request.description), ("decisions", request.decisions)):
+        inputs += [_file_facts(name, path)] if path is not None else []
     rows = sum(count for part in store.manifest["partitions"] for _, count in part["years"])
     inputs.append(InputFacts("store", "store", store.manifest["extract_sha256"], None, rows, 0))
     named = "\0".join(
         [
-            plan.sha256,
+            request.plan.sha256,
             code_sha256(),
             store.manifest["code_sha256"],
             *(str(i.sha256) for i in inputs),
         ]
     )
     return RunFacts(
-        plan.canonical(),
+        request.plan.canonical(),
         inputs,
         hashlib.sha256(named.encode()).hexdigest(),
         dt.datetime.now(dt.UTC),
@@ -317,34 +423,65 @@ class _Found:
     decisions: tuple[Decision, ...]
 
 
+def wanted_of(request: Request, check: Check, store: Store) -> Wanted:
+    """Return how the people of a study are looked for."""
+    return Wanted(
+        check.table,
+        request.plan.linkage.preset,
+        None if request.decisions is None else partial(read_review, request.decisions),
+        partial(index_evidence, store=store, rules=request.plan.index.rules()),
+    )
+
+
+def save_linkage(held: StudyFolder, found: Linkage, *, reviewed: bool) -> _Found:
+    """Keep a linkage as a finished stage of a study, and return it as the stage says it."""
+    name = _stage_of(reviewed)
+    held.save_table(f"{name}-links", found.links)
+    held.save_table(f"{name}-band", found.band)
+    report = held.save(f"{name}-report", plain_values(found.report))
+    lines = [asdict(one) | {"on": one.on.isoformat()} for one in found.decisions]
+    taken = held.save(f"{name}-decisions", {"decisions": lines})
+    return _Found(found.links, found.band, report, _decisions(taken))
+
+
+def load_linkage(held: StudyFolder, people: pa.Table, *, reviewed: bool) -> _Found | None:
+    """Return the linkage of a study's people that was finished before, None for none."""
+    name = _stage_of(reviewed)
+    links, band = held.load_table(f"{name}-links"), held.load_table(f"{name}-band")
+    report, taken = held.load(f"{name}-report"), held.load(f"{name}-decisions")
+    same = links is not None and links["row"].to_pylist() == people["row"].to_pylist()
+    if not same or links is None or band is None or report is None or taken is None:
+        return None
+    return _Found(links, band, report, _decisions(taken))
+
+
+def _stage_of(reviewed: bool) -> str:
+    return "reviewed" if reviewed else "found"
+
+
+def _decisions(taken: Mapping[str, Any]) -> tuple[Decision, ...]:
+    return tuple(
+        Decision(**(line | {"on": dt.date.fromisoformat(line["on"])}))
+        for line in taken["decisions"]
+    )
+
+
 def _linked(
     held: StudyFolder,
     check: Check,
     store: Store,
-    plan: Plan,
+    request: Request,
     linking: Linking,
     tell: Progress,
 ) -> LinkedCohort:
     """Link the people, or take up a linkage that was finished before; keep what is in doubt."""
+    plan, reviewed = request.plan, request.decisions is not None
 
     def once(people: pa.Table, records: Store, **options: Any) -> Any:
-        name = "reviewed" if options.get("decisions") else "found"
-        links, band = held.load_table(f"{name}-links"), held.load_table(f"{name}-band")
-        report, taken = held.load(f"{name}-report"), held.load(f"{name}-decisions")
-        same = links is not None and links["row"].to_pylist() == people["row"].to_pylist()
-        if not same or band is None or report is None or taken is None:
-            found = linking.linker(people, records, **options)
-            links, band = found.links, found.band
-            held.save_table(f"{name}-links", links)
-            held.save_table(f"{name}-band", band)
-            report = held.save(f"{name}-report", plain_values(found.report))
-            lines = [asdict(one) | {"on": one.on.isoformat()} for one in found.decisions]
-            taken = held.save(f"{name}-decisions", {"decisions": lines})
-        decided = (
-            Decision(**(line | {"on": dt.date.fromisoformat(line["on"])}))
-            for line in taken["decisions"]
-        )
-        return _Found(links, band, report, tuple(decided))
+        found = load_linkage(held, people, reviewed=reviewed)
+        if found is not None:
+            return found
+        return save_linkage(held, linking.linker(people, records, **options), reviewed=reviewed)
 
     with work_folder(held.private.path) as work:
         cohort = link_cohort(
@@ -353,7 +490,7 @@ def _linked(
             work=work,
             rules=plan.index.rules(),
             preset=plan.linkage.preset,
-            decisions=linking.decisions,
+            decisions=request.decisions,
             threads=numba.get_num_threads(),
             memory_bytes=linking.memory_bytes,
             linker=once,
