@@ -30,6 +30,7 @@ from engine.linkage.link import Wanted, link_submissions
 from engine.release.batch_folder import (
     BATCH_FILES,
     BATCH_FOLDERS,
+    begin_batch,
     finished_study,
     forget_failure,
     read_batch,
@@ -181,8 +182,10 @@ def batch(
     with ExitStack() as stack:
         backend = _backend(workers, scheduler, stack, tell)
         stack.enter_context(locked(folder, shared=share is not None))
+        begin_batch(folder, _batch_facts(named, opened, title, (), started))
         stack.enter_context(held(place, job, shared=share is not None))
-        _forget_unfinished(place, job, folder, named, contents, private, all_of=share is None)
+        if share is None and not collect:
+            _forget_unfinished(place, job, folder, named, contents, private)
         if not collect:
             _link(named, wanted, opened, folder, private, shared, progress)
             collected = run_units(
@@ -192,7 +195,7 @@ def batch(
             if share is not None:
                 return None
             collected.complete()
-        return _summed(folder, private, named, opened, before, title, started, collect=collect)
+        return _summed(folder, private, named, opened, before, title, started)
 
 
 def _names(plans: Sequence[str | Path]) -> dict[str, Path]:
@@ -260,12 +263,8 @@ def _forget_unfinished(
     named: Mapping[str, Path],
     contents: Sequence[str],
     private: Path,
-    *,
-    all_of: bool,
 ) -> None:
     """Remove the marks of studies that failed or are not whole, so that they are done again."""
-    if not all_of:
-        return
     names = list(named)
     for shard in verified(place, job, drop=True):
         n = shard.units.start
@@ -405,8 +404,6 @@ def _summed(
     before: Sequence[Mapping[str, Any]] | None,
     title: str,
     started: dt.datetime,
-    *,
-    collect: bool,
 ) -> Batch:
     """Write what the studies say together."""
     rows, results, days, asked, failed = [], [], {}, {}, {}
@@ -428,20 +425,32 @@ def _summed(
             days[name] = found[1]
     verdicts = {row["study"]: row["verdict"] for row in rows}
     changed = None if before is None else changes(rows, before)
-    facts = RunFacts(
-        {"title": title, "studies": list(named), "collected": collect},
-        (InputFacts("store", "store", store.manifest["extract_sha256"], None, 0, 0),),
-        hashlib.sha256(repr([(row["study"], row["content_id"]) for row in rows]).encode())
-        .hexdigest(),
-        started,
-        {},
-        numba.get_num_threads(),
-    )  # fmt: skip
+    facts = _batch_facts(
+        named, store, title, [(row["study"], row["content_id"]) for row in rows], started
+    )
     write_summary(
         HeldFolder(folder, []), rows, changed, requests(asked, days, verdicts), results, title,
         facts,
     )  # fmt: skip
     return Batch(folder, rows, failed, changed)
+
+
+def _batch_facts(
+    named: Mapping[str, Path],
+    store: Store,
+    title: str,
+    content: Sequence[tuple[str, str]],
+    started: dt.datetime,
+) -> RunFacts:
+    """Return what the manifest is told; its content is that of the studies with a report."""
+    return RunFacts(
+        {"title": title, "studies": list(named)},
+        (InputFacts("store", "store", store.manifest["extract_sha256"], None, 0, 0),),
+        hashlib.sha256(repr(list(content)).encode()).hexdigest(),
+        started,
+        {},
+        numba.get_num_threads(),
+    )
 
 
 def _requested(plan: Path) -> dt.date | None:

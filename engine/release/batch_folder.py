@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from engine.errors import InputError
 from engine.release.batch_results import CHANGES, REQUESTS, SUMMARY
+from engine.release.encoding import json_bytes
 from engine.release.files import stage_bytes, stage_csv, stage_json, write_bytes
 from engine.release.folder import (
     MANIFEST,
@@ -20,7 +21,7 @@ from engine.release.folder import (
     read_file,
     read_manifest,
 )
-from engine.release.manifest import RunFacts
+from engine.release.manifest import RunFacts, build_manifest, code_sha256
 from engine.release.pack import HeldFolder, publish_output
 from engine.release.report.files import PAGE as REPORT
 from engine.release.report.index import index_page
@@ -77,6 +78,12 @@ def released_study(folder: Path) -> tuple[dict[str, Any], dt.date] | None:
     day = dt.datetime.fromisoformat(manifest["run"]["ended"]).date()
     results: dict[str, Any] = json.loads(read_file(release, "results.json", _LIMIT))
     return results, day
+
+
+def begin_batch(folder: Path, facts: RunFacts) -> None:
+    """Mark a folder as a batch under way, so that it can be taken up and passes for no other."""
+    manifest = build_manifest("batch", facts, (), code=code_sha256(), ended=None)
+    write_bytes(folder, MANIFEST, json_bytes(manifest))
 
 
 def read_batch(folder: Path) -> list[dict[str, Any]]:
