@@ -7,9 +7,13 @@ when it is run again, and several machines can do a share each.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import functools
 import hashlib
+import os
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,6 +24,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.analyses import columns_of
+from engine.cohort.base import Base, base_name, open_base, write_base
+from engine.cohort.pool import pool_base
+from engine.cohort.rules import IndexRules
 from engine.errors import InputError, JusticeLabError, StorageError, UsageError
 from engine.jobs.backends import Backend, Dask, Here, Processes
 from engine.jobs.job import Course, Job, held, job_folder, parse_share, share_of, verified
@@ -27,6 +35,7 @@ from engine.jobs.job import run as run_units
 from engine.jobs.shards import Units, name_of
 from engine.link import MEMORY
 from engine.linkage.link import Wanted, link_submissions
+from engine.matching.pool import pool_columns
 from engine.release.batch_folder import (
     BATCH_FILES,
     BATCH_FOLDERS,
@@ -41,7 +50,13 @@ from engine.release.batch_folder import (
     write_summary,
 )
 from engine.release.batch_results import changes, requests, summary_row
-from engine.release.folder import locked, prepare_folder, private_folder, work_folder
+from engine.release.folder import (
+    locked,
+    plain_errors,
+    prepare_folder,
+    private_folder,
+    work_folder,
+)
 from engine.release.manifest import InputFacts, RunFacts, code_sha256
 from engine.release.pack import HeldFolder
 from engine.release.study_folder import PRIVATE, check_study_folder, study_folder
@@ -187,7 +202,8 @@ def batch(
         if share is None and not collect:
             _forget_unfinished(place, job, folder, named, contents, private)
         if not collect:
-            _link(named, wanted, opened, folder, private, shared, progress)
+            requested = _link(named, wanted, opened, folder, private, shared, progress)
+            _share_pools(requested, opened, private)
             collected = run_units(
                 place, job, wanted, studies, _parameters(named, opened, folder, shared), backend,
                 shared=share is not None, tell=_reporter(progress),
@@ -195,6 +211,7 @@ def batch(
             if share is not None:
                 return None
             collected.complete()
+            _drop_pools(private)
         return _summed(folder, private, named, opened, before, title, started)
 
 
@@ -284,8 +301,15 @@ def _link(
     private: Path,
     options: Options,
     progress: Progress | None,
-) -> None:
-    """Link the people of all studies that are not linked yet in one call; each keeps its links."""
+) -> list[Request]:
+    """Link the people of all studies that are not linked yet in one call; each keeps its links.
+
+    Returns
+    -------
+    list of Request
+        Of the studies that are to be run.
+    """
+    left: list[Request] = []
     waiting: list[tuple[Path, Request, Wanted]] = []
     with Sandbox() as sandbox:
         for n, (name, plan) in enumerate(named.items()):
@@ -303,6 +327,7 @@ def _link(
                 private_folder(out.parent)
                 with study_folder(out, facts.content, facts) as study:
                     reviewed = request.decisions is not None
+                    left.append(request)
                     if load_linkage(study, check.table, reviewed=reviewed) is None:
                         waiting.append((out, request, wanted_of(request, check, store)))
             except StorageError:
@@ -312,7 +337,7 @@ def _link(
             if progress is not None:
                 progress("check", (n + 1 - wanted.start) / len(wanted), name)
     if not waiting:
-        return
+        return left
     told = None if progress is None else lambda stage, share: progress(stage, share, "")
     with work_folder(private) as work:
         links = link_submissions(
@@ -328,6 +353,48 @@ def _link(
             facts = facts_of(request, store)
             with study_folder(out, facts.content, facts) as study:
                 save_linkage(study, found, reviewed=request.decisions is not None)
+    return left
+
+
+def _share_pools(requested: Sequence[Request], store: Store, private: Path) -> None:
+    """Work out once what the pools of many studies share, as files that all processes map."""
+    wanted: dict[IndexRules, list[str]] = {}
+    for one in requested:
+        own = pool_columns(columns_of(one.plan), one.plan.sub_analyses.by)
+        wanted.setdefault(one.plan.index.rules(), []).extend(own)
+    for rules, names in wanted.items():
+        columns = sorted(set(names))
+        folder = private / base_name(store, rules, columns)
+        if folder.is_dir():
+            continue
+        begun = private / f".{folder.name}.{os.getpid()}.part"
+        private_folder(begun)
+        with plain_errors(f"the folder '{folder.name}'"):
+            write_base(begun, pool_base(store, rules), store, columns)
+            with contextlib.suppress(FileExistsError):
+                begun.rename(folder)
+
+
+def _drop_pools(private: Path) -> None:
+    """Remove what pools shared: it can be made again, and it is as large as the store."""
+    for entry in private.glob("pool-*"):
+        shutil.rmtree(entry, ignore_errors=True)
+
+
+@functools.lru_cache(maxsize=1)
+def _base(folder: Path) -> Base:
+    """Open what pools share once in a process."""
+    return open_base(folder)
+
+
+def _base_of(request: Request, store: Store, private: Path) -> Base | None:
+    """Return what the pool of a study shares with others; None where it is not there."""
+    columns = set(pool_columns(columns_of(request.plan), request.plan.sub_analyses.by))
+    for folder in sorted(private.glob(f"{base_name(store, request.plan.index.rules())}-*")):
+        base = _base(folder)
+        if base.index is not None and columns <= set(base.index.column_names):
+            return base
+    return None
 
 
 def studies(parameters: Mapping[str, Any], units: Units) -> NDArray[np.float64]:
@@ -372,6 +439,7 @@ def _study(name: str, plan: str, store: Store, folder: Path, options: Options) -
                 linking=Linking(memory_bytes=options.memory_bytes),
                 synthetic=options.synthetic,
                 today=options.today,
+                base=_base_of(request, store, private),
             )
     except StorageError:
         raise  # the next study would meet the same disk

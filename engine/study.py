@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from engine.analyses import columns_of, main_unit, other_units, run_main, run_unit
 from engine.cohort.attrition import Attrition, sender_rows, steps, with_stage
+from engine.cohort.base import Base
 from engine.cohort.choose import index_evidence
 from engine.cohort.pool import comparison_pool
 from engine.cohort.reasons import UNMATCHED
@@ -276,8 +277,12 @@ def run_request(
     synthetic: bool = False,
     today: dt.date | None = None,
     progress: Progress | None = None,
+    base: Base | None = None,
 ) -> Study:
-    """Run a study of an opened store; parameters and errors are those of :func:`run`."""
+    """Run a study of an opened store; parameters and errors are those of :func:`run`.
+
+    ``base`` holds what studies of the store share: the results are the same without it.
+    """
     asked, tell = request.plan, progress or _silent
     facts = facts_of(request, store)
     tell("check", 0.0)
@@ -290,7 +295,7 @@ def run_request(
             cohort = _linked(held, check, store, request, linking, tell)
         with held.stage("pool", treated=cohort.choice.treated.num_rows):
             tell("pool", 0.0)
-            pool = _pool(cohort, store, asked)
+            pool = _pool(cohort, store, asked, base)
         outcomes = Outcomes(store, pool.position)
         unit = main_unit(asked, pool)
         with held.stage("main", pool=len(pool.treated)):
@@ -505,7 +510,7 @@ def _linked(
     return cohort
 
 
-def _pool(cohort: LinkedCohort, store: Store, plan: Plan) -> Pool:
+def _pool(cohort: LinkedCohort, store: Store, plan: Plan, base: Base | None) -> Pool:
     """Read the treated and everybody they may be compared with."""
     treated = cohort.choice.treated
     years = sorted({day.year for day in treated["index_date"].to_pylist()})
@@ -516,6 +521,7 @@ def _pool(cohort: LinkedCohort, store: Store, plan: Plan) -> Pool:
         removed=cohort.out_of_pool,
         years=years,
         seed=plan.matching.seed,
+        base=base,
     )
     return build_pool(
         store,
@@ -524,6 +530,7 @@ def _pool(cohort: LinkedCohort, store: Store, plan: Plan) -> Pool:
         columns_of(plan),
         plan.sub_analyses.by,
         plan.matching.seed,
+        index=None if base is None else base.index,
     )
 
 

@@ -74,6 +74,8 @@ def build_pool(
     columns: Sequence[str],
     groups: Sequence[str],
     seed: int,
+    *,
+    index: pa.Table | None = None,
 ) -> Pool:
     """Read the disposals of a study from the store.
 
@@ -91,6 +93,8 @@ def build_pool(
         What sub-analyses are made by.
     seed : int
         Of the public keys.
+    index : pyarrow.Table, optional
+        All the store's index disposals with every column that is needed, where they have been read.
 
     Returns
     -------
@@ -111,14 +115,12 @@ def build_pool(
     places = [to_numpy(rows["position"]).astype(np.int64) for rows in (treated, comparison)]
     position = np.concatenate(places)
     is_treated = np.arange(len(position)) < len(places[0])
-    all_ids = to_numpy(read_years(store, INDEX, [ID])[ID])
+    all_ids = to_numpy((read_years(store, INDEX, [ID]) if index is None else index)[ID])
     keys = random_order(all_ids[position].astype(np.int64), seed)
     position, is_treated = position[keys], is_treated[keys]
-    needed = [name for name in columns if name != DELAY]
-    needed += [OF_STORE[name] for name in groups if name in OF_STORE]
-    needed = list(dict.fromkeys([ID, *needed, ASSESSED, *LAST_YEAR[:1], "person_id"]))
-    index = read_years(store, INDEX, needed)
-    table = index.take(to_arrow(position)).combine_chunks()
+    needed = list(pool_columns(columns, groups))
+    whole = read_years(store, INDEX, needed) if index is None else index.select(needed)
+    table = whole.take(to_arrow(position)).combine_chunks()
     delays = [to_numpy(rows[DELAY].combine_chunks()) for rows in (treated, comparison)]
     table = table.append_column(DELAY, to_arrow(np.concatenate(delays)[keys]))
     table = table.append_column(TREATED, pa.array(is_treated))
@@ -130,6 +132,13 @@ def build_pool(
         to_numpy(treated["row"]).astype(np.int64)[rows],
         _levels(table, treated, rows, is_treated, groups),
     )
+
+
+def pool_columns(columns: Sequence[str], groups: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of the store's index disposals that a pool is made of."""
+    needed = [name for name in columns if name != DELAY]
+    needed += [OF_STORE[name] for name in groups if name in OF_STORE]
+    return tuple(dict.fromkeys([ID, *needed, ASSESSED, *LAST_YEAR[:1], "person_id"]))
 
 
 def _levels(

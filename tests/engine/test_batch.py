@@ -4,18 +4,25 @@ import csv
 import datetime as dt
 import json
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import engine.batch as batch_module
 import engine.study as study_module
 from engine.batch import batch
+from engine.cohort.base import open_base, write_base
+from engine.cohort.choose import choose_index
+from engine.cohort.pool import comparison_pool, pool_base
+from engine.cohort.rules import IndexRules
 from engine.errors import InputError, StorageError, UsageError
 from engine.linkage.link import Wanted, link_people, link_submissions
 from engine.release.batch_results import STANDINGS, changes, quarter_of, requests
+from engine.store.reading import read_years
 from engine.study import request_of, run
 from engine.submission.check import check_submission
 from engine.submission.waves import WAVE_ROWS, join_waves
+from tests.engine.cohort.support import truth_linker, truth_of
 
 PLAN = """
 [study]
@@ -323,3 +330,33 @@ def test_what_is_given_goes_before_what_the_plan_names(plans, tmp_path):
     assert request_of(plans / "s0.toml").files == (plans / f"files/{NAMES[0]}.csv",)
     with pytest.raises(UsageError, match="no submission"):
         request_of(None)
+
+
+def test_what_pools_share_changes_none_of_them(truth_nation, tmp_path):
+    store, rules = truth_nation.store, IndexRules()
+    names = ("disposal_id", "sex", "probation_region", "age_at_index", "person_id")
+    write_base(tmp_path, pool_base(store, rules), store, names)
+    base = open_base(tmp_path)
+    path = truth_nation.out / "submissions" / f"{NAMES[0]}.csv"
+    check = check_submission(path)
+    linker = truth_linker(truth_of(truth_nation, NAMES[0]))
+    choice = choose_index(check.table, linker(check.table, store).links, store)
+
+    alone, shared = (
+        comparison_pool(store, choice.treated, rules, removed=choice.linked, base=one).table
+        for one in (None, base)
+    )
+    assert alone.num_rows > 100
+    assert alone.equals(shared)
+    index = read_years(store, "index", list(names))
+    rows = pa.array(alone["position"].to_numpy())
+    for name in names:
+        assert (
+            index.take(rows)[name]
+            .combine_chunks()
+            .equals(base.index.take(rows)[name].combine_chunks())
+        )
+
+
+def test_what_pools_share_is_removed_at_the_end(made):
+    assert not list((made.folder / "private").glob("*pool*"))
