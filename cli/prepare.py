@@ -42,6 +42,14 @@ def prepare(
             show_default="a third of the machine's, at most 4G",
         ),
     ] = None,
+    link_model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="JSON",
+            help="A linkage model of the person matching service, as Splink saved it.",
+            show_default="(fixed shares)",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No messages.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Look at the files only and print what they hold.")
@@ -67,7 +75,12 @@ def prepare(
         count = threads if threads is not None else processors()
         set_threads(count)
         result = prepare_store(
-            extract, store, threads=count, memory_bytes=memory_from(memory), progress=progress
+            extract,
+            store,
+            threads=count,
+            memory_bytes=memory_from(memory),
+            link_model=link_model,
+            progress=progress,
         )
     if as_json:
         import json
@@ -93,10 +106,11 @@ def as_text(result: PreparedStore) -> str:
     years = result.manifest["years"]
     known = {year: counts for year, counts in years.items() if year != "0"}
     included = sum(counts["included"] for counts in known.values())
+    made_up = ", made up" if result.manifest["synthetic"] else ""
     facts = (
         ("extract of", result.manifest["extract_date"]),
         ("last index date", result.manifest["last_index_date"]),
-        ("people", f"{result.report.rows['person_profile']:,}"),
+        ("people", f"{result.report.rows['person_profile']:,}{made_up}"),
         ("offences", f"{result.report.rows['offences']:,}"),
         ("disposals", f"{result.report.rows['disposals']:,}"),
         ("index disposals", f"{included:,}"),

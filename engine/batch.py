@@ -29,7 +29,7 @@ from engine.cohort.base import Base, base_name, open_base, write_base
 from engine.cohort.pool import pool_base
 from engine.cohort.rules import IndexRules
 from engine.errors import InputError, JusticeLabError, StorageError, UsageError
-from engine.jobs.backends import Backend, Dask, Here, Processes
+from engine.jobs.cluster import backend_for
 from engine.jobs.job import Course, Job, held, job_folder, parse_share, share_of, verified
 from engine.jobs.job import run as run_units
 from engine.jobs.shards import Units, name_of
@@ -60,18 +60,9 @@ from engine.release.folder import (
 from engine.release.manifest import InputFacts, RunFacts, code_sha256
 from engine.release.pack import HeldFolder
 from engine.release.study_folder import PRIVATE, check_study_folder, study_folder
+from engine.requested import Request, facts_of, request_of, require_columns, wanted_of
 from engine.store.reading import Store, open_store
-from engine.study import (
-    Linking,
-    Request,
-    facts_of,
-    load_linkage,
-    request_of,
-    require_columns,
-    run_request,
-    save_linkage,
-    wanted_of,
-)
+from engine.study import Linking, load_linkage, run_request, save_linkage
 from engine.submission.sandbox import Sandbox
 
 Progress = Callable[[str, float, str], None]
@@ -88,15 +79,12 @@ class Options:
 
     Parameters
     ----------
-    synthetic : bool
-        Whether the store is a synthetic nation, which the reports then say.
     today : datetime.date, optional
         The day of the check.
     memory_bytes : int
         Memory for the database.
     """
 
-    synthetic: bool = False
     today: dt.date | None = None
     memory_bytes: int = MEMORY
 
@@ -195,8 +183,10 @@ def batch(
     job = Job("batch", _facts(named, opened, shared), contents, ("status",), code_sha256())
     place = job_folder(folder, job)
     with ExitStack() as stack:
-        backend = _backend(workers, scheduler, stack, tell)
+        backend = backend_for(workers, scheduler, stack, tell)
         stack.enter_context(locked(folder, shared=share is not None))
+        # Names in clear text stand in temporary files of the linkage: those of dead runs are swept.
+        stack.enter_context(locked(private, shared=share is not None))
         begin_batch(folder, _batch_facts(named, opened, title, (), started))
         stack.enter_context(held(place, job, shared=share is not None))
         if share is None and not collect:
@@ -254,7 +244,6 @@ def _facts(named: Mapping[str, Path], store: Store, options: Options) -> dict[st
     return {
         "studies": list(named),
         "store": store.manifest["extract_sha256"],
-        "synthetic": options.synthetic,
         "today": None if options.today is None else options.today.isoformat(),
     }
 
@@ -267,7 +256,6 @@ def _parameters(
         "plans": [[name, str(plan)] for name, plan in named.items()],
         "store": str(store.folder.absolute()),
         "folder": str(folder.absolute()),
-        "synthetic": options.synthetic,
         "today": None if options.today is None else options.today.isoformat(),
         "memory": options.memory_bytes,
     }
@@ -415,7 +403,6 @@ def studies(parameters: Mapping[str, Any], units: Units) -> NDArray[np.float64]:
     store = open_store(parameters["store"])
     day = parameters["today"]
     options = Options(
-        parameters["synthetic"],
         None if day is None else dt.date.fromisoformat(day),
         parameters["memory"],
     )
@@ -437,7 +424,6 @@ def _study(name: str, plan: str, store: Store, folder: Path, options: Options) -
                 store,
                 out,
                 linking=Linking(memory_bytes=options.memory_bytes),
-                synthetic=options.synthetic,
                 today=options.today,
                 base=_base_of(request, store, private),
             )
@@ -528,22 +514,6 @@ def _requested(plan: Path) -> dt.date | None:
     except JusticeLabError:
         return None
     return dt.date.fromisoformat(day) if day else None
-
-
-def _backend(
-    workers: int | None,
-    scheduler: str | None,
-    stack: ExitStack,
-    tell: Callable[[str], None] | None,
-) -> Backend:
-    """Return who computes."""
-    if scheduler is not None:
-        cluster = Dask(scheduler, workers)
-        stack.callback(cluster.close)
-        if tell is not None:
-            tell(f"The cluster's dashboard is {cluster.dashboard}")
-        return cluster
-    return Here() if workers is None else Processes(workers)
 
 
 def _reporter(progress: Progress | None) -> Callable[[Course], None] | None:

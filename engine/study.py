@@ -10,11 +10,9 @@ nothing passes it unrounded.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +22,17 @@ import pyarrow as pa
 from engine.analyses import columns_of, main_unit, other_units, run_main, run_unit
 from engine.cohort.attrition import Attrition, sender_rows, steps, with_stage
 from engine.cohort.base import Base
-from engine.cohort.choose import index_evidence
-from engine.cohort.pool import comparison_pool
-from engine.cohort.reasons import UNMATCHED
+from engine.cohort.reasons import UNMATCHED, UNRESOLVED
 from engine.effects.measures import Outcomes
 from engine.effects.verdicts import benjamini_hochberg, holm
-from engine.errors import InputError, UsageError
-from engine.link import MEMORY, LinkedCohort, Linker, checked, link_cohort
-from engine.linkage.link import Linkage, Wanted, link_people
-from engine.linkage.review import Decision, decisions_csv, read_review, write_review
-from engine.matching.pool import SUBGROUPS, Pool, build_pool
-from engine.matching.store_columns import DELAY
-from engine.plan import Plan, plan_text, read_plan
+from engine.link import MEMORY, LinkedCohort, Linker, link_cohort
+from engine.linkage.link import Linkage, link_people
+from engine.linkage.review import Decision, decisions_csv, write_review
+from engine.matching.pool import Pool, study_pool
+from engine.plan import Plan, plan_text
 from engine.release.disclosure import Policy, Released, release_results
 from engine.release.folder import work_folder
 from engine.release.manifest import (
-    InputFacts,
     RunFacts,
     code_sha256,
     content_id,
@@ -68,12 +61,11 @@ from engine.release.study_frame import (
     trio_of,
 )
 from engine.release.study_results import attrition_results
-from engine.store.reading import INDEX, Store, open_store, read_years
+from engine.requested import Request, facts_of, request_of, require_columns
+from engine.store.reading import Store, open_store
 from engine.submission.check import Check
 from engine.submission.dates import Order
 from engine.submission.problems import problems_bytes
-from engine.submission.sandbox import Sandbox
-from engine.tables import near_names, shown
 
 Progress = Callable[[str, float], None]
 
@@ -117,87 +109,15 @@ class Study:
     folder: Path
     plan: Plan
 
+    @property
+    def unresolved(self) -> int:
+        """Rows with possible matches, none of them certain: they count as not found."""
+        reasons = (one for stage in self.exact["attrition"]["stages"] for one in stage["reasons"])
+        return sum(one["lost"] for one in reasons if one["code"] == UNRESOLVED)
+
     def __repr__(self) -> str:
         """Return the verdict alone: a prompt must not print exact counts."""
         return f"Study({self.released.results['headline']['verdict']})"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a study is made of: its plan and its files.
-
-    Parameters
-    ----------
-    plan : Plan
-    files : tuple of Path
-        The sender's file, or the waves of a service.
-    description : Path or None
-        A workbook with the sheet 'Description', where the submission has none.
-    order : {"day", "month"} or None
-        The order of day and month that the sender declares.
-    decisions : Path or None
-        A filled workbook of the review band.
-    """
-
-    plan: Plan
-    files: tuple[Path, ...]
-    description: Path | None = None
-    order: Order | None = None
-    decisions: Path | None = None
-
-    def check(self, store: Store, today: dt.date | None, sandbox: Sandbox | None = None) -> Check:
-        """Check the files; see :func:`engine.link.checked`."""
-        return checked(
-            self.files if len(self.files) > 1 else self.files[0],
-            store,
-            description=self.description,
-            order=self.order,
-            today=today,
-            sandbox=sandbox,
-        )
-
-
-def request_of(
-    plan: str | Path | Plan | None,
-    submission: str | Path | None = None,
-    *,
-    description: Path | None = None,
-    order: Order | None = None,
-    decisions: Path | None = None,
-) -> Request:
-    """Return what a study is made of: what is given goes before what its plan names.
-
-    Parameters
-    ----------
-    plan : path or Plan, optional
-        The files that it names are looked for from its own folder, those of a Plan from the
-        current one. The defaults where it is not given.
-    submission, description, order, decisions
-        See :class:`Request`.
-
-    Raises
-    ------
-    InputError
-        The plan is wrong.
-    UsageError
-        Neither names a submission.
-    """
-    asked = plan if isinstance(plan, Plan) else read_plan(None if plan is None else Path(plan))
-    home = Path() if plan is None or isinstance(plan, Plan) else Path(plan).parent
-    named = asked.study
-    files = [Path(submission)] if submission is not None else [
-        home / name for name in (named.waves or ((named.submission,) if named.submission else ()))
-    ]  # fmt: skip
-    if not files:
-        raise UsageError(
-            "there is no submission",
-            rule="a study is made of the file of an organisation",
-            repair="Give --submission, or name it in the plan: [study] submission",
-        )
-    if submission is None:
-        description = description or (home / named.description if named.description else None)
-        decisions = decisions or (home / named.decisions if named.decisions else None)
-    return Request(asked, tuple(files), description, order or named.date_order or None, decisions)
 
 
 def run(
@@ -209,7 +129,6 @@ def run(
     description: Path | None = None,
     order: Order | None = None,
     linking: Linking | None = None,
-    synthetic: bool = False,
     today: dt.date | None = None,
     progress: Progress | None = None,
 ) -> Study:
@@ -232,8 +151,6 @@ def run(
         The order of day and month that the sender declares.
     linking : Linking, optional
         How people are looked for.
-    synthetic : bool
-        Whether the store is a synthetic nation, which the report then says.
     today : datetime.date, optional
         The day of the check.
     progress : callable, optional
@@ -262,7 +179,6 @@ def run(
         open_store(store),
         Path(out),
         linking=links,
-        synthetic=synthetic,
         today=today,
         progress=progress,
     )
@@ -274,7 +190,6 @@ def run_request(
     out: Path,
     *,
     linking: Linking,
-    synthetic: bool = False,
     today: dt.date | None = None,
     progress: Progress | None = None,
     base: Base | None = None,
@@ -311,7 +226,7 @@ def run_request(
                 cohort.account, "matching", dict.fromkeys(main["unmatched_rows"], UNMATCHED)
             )
             _correct(analyses, asked)
-            exact = _exact(asked, check, cohort, account, main, analyses, store, synthetic)
+            exact = _exact(asked, check, cohort, account, main, analyses, store)
             exact["caveats"] = study_caveats(exact)
             released = release_results(exact, Policy(**asked.disclosure.model_dump()))
         tell("write", 0.0)
@@ -319,7 +234,12 @@ def run_request(
             held,
             exact,
             released,
-            {**tables, "links": cohort.found.links, "treated": cohort.choice.treated},
+            {
+                **tables,
+                "links": cohort.found.links,
+                "treated": cohort.choice.treated,
+                "removed": pa.table({"person_id": pa.array(cohort.out_of_pool)}),
+            },
             {"attrition": steps(account), "for-sender": sender_rows(check)},
             plan_text(asked, files=False),
             RunFacts(
@@ -351,71 +271,8 @@ def plan_run(
     return request.plan, check, opened
 
 
-def require_columns(plan: Plan, store: Store, check: Check) -> None:
-    """Refuse a plan that names columns which neither store nor submission has.
-
-    Raises
-    ------
-    InputError
-        Names the option, the column and near ones.
-    """
-    known = [*read_years(store, INDEX, years=()).column_names, DELAY]
-    columns = [] if check.table is None else check.table.column_names
-    extra = [name.removeprefix("group: ") for name in columns]
-    for names, choice, place in (
-        (plan.covariates.add, known, "[covariates] add"),
-        (plan.matching.exact, known, "[matching] exact"),
-        (plan.sub_analyses.by, [*SUBGROUPS, *extra], "[sub_analyses] by"),
-    ):
-        for name in names:
-            if name not in choice:
-                near = near_names(name, choice)
-                raise InputError(
-                    f"there is no column '{shown(name)}'",
-                    where=f"the plan, {place}",
-                    repair=f"Did you mean {' or '.join(repr(shown(n)) for n in near)}?"
-                    if near
-                    else "Check its spelling",
-                )
-
-
 def _silent(_stage: str, _share: float) -> None:
     """Tell nobody."""
-
-
-def facts_of(request: Request, store: Store) -> RunFacts:
-    """Return what a study is made of; its content is the id of its stages."""
-    role = "wave" if len(request.files) > 1 else "submission"
-    inputs = [_file_facts(role, file) for file in request.files]
-    for name, path in (("description", request.description), ("decisions", request.decisions)):
-        inputs += [_file_facts(name, path)] if path is not None else []
-    rows = sum(count for part in store.manifest["partitions"] for _, count in part["years"])
-    inputs.append(InputFacts("store", "store", store.manifest["extract_sha256"], None, rows, 0))
-    named = "\0".join(
-        [
-            request.plan.sha256,
-            code_sha256(),
-            store.manifest["code_sha256"],
-            *(str(i.sha256) for i in inputs),
-        ]
-    )
-    return RunFacts(
-        request.plan.canonical(),
-        inputs,
-        hashlib.sha256(named.encode()).hexdigest(),
-        dt.datetime.now(dt.UTC),
-        {},
-        numba.get_num_threads(),
-    )
-
-
-def _file_facts(role: str, path: Path) -> InputFacts:
-    try:
-        with path.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
-        return InputFacts(role, path.name, digest, path.stat().st_size, 0, 0)
-    except FileNotFoundError:
-        raise InputError(f"there is no such {role}", where=path.name) from None
 
 
 @dataclass(frozen=True)
@@ -426,16 +283,6 @@ class _Found:
     band: pa.Table
     report: dict[str, Any]
     decisions: tuple[Decision, ...]
-
-
-def wanted_of(request: Request, check: Check, store: Store) -> Wanted:
-    """Return how the people of a study are looked for."""
-    return Wanted(
-        check.table,
-        request.plan.linkage.preset,
-        None if request.decisions is None else partial(read_review, request.decisions),
-        partial(index_evidence, store=store, rules=request.plan.index.rules()),
-    )
 
 
 def save_linkage(held: StudyFolder, found: Linkage, *, reviewed: bool) -> _Found:
@@ -512,25 +359,15 @@ def _linked(
 
 def _pool(cohort: LinkedCohort, store: Store, plan: Plan, base: Base | None) -> Pool:
     """Read the treated and everybody they may be compared with."""
-    treated = cohort.choice.treated
-    years = sorted({day.year for day in treated["index_date"].to_pylist()})
-    comparison = comparison_pool(
+    return study_pool(
         store,
-        treated,
+        cohort.choice.treated,
+        cohort.out_of_pool,
         plan.index.rules(),
-        removed=cohort.out_of_pool,
-        years=years,
-        seed=plan.matching.seed,
-        base=base,
-    )
-    return build_pool(
-        store,
-        treated,
-        comparison.table,
         columns_of(plan),
         plan.sub_analyses.by,
         plan.matching.seed,
-        index=None if base is None else base.index,
+        base,
     )
 
 
@@ -552,7 +389,6 @@ def _exact(
     main: dict[str, Any],
     analyses: list[dict[str, Any]],
     store: Store,
-    synthetic: bool,
 ) -> dict[str, Any]:
     """Return the exact results of a study; the caveats are added when all the rest is there."""
     first = analyses[0]
@@ -563,7 +399,7 @@ def _exact(
     return {
         "format": 1,
         "kind": "study",
-        "study": {**study_facts(plan, check.description, store, years), "synthetic": synthetic},
+        "study": study_facts(plan, check.description, store, years),
         "limits": limits_of(plan),
         "headline": headline_of(first),
         "analyses": analyses,
@@ -573,7 +409,7 @@ def _exact(
         "balance": balance_of(first, main["score"]),
         "overlap": main["overlap"],
         "sensitivity": main["sensitivity"],
-        "path": path_of(main["path"], plan, method["caliper_sd"]),
+        "path": path_of(main["path"], method),
         "trio": trio_of(analyses),
         "profile": main["profile"],
         "service": service_of(plan, check.description),

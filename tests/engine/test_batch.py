@@ -18,8 +18,9 @@ from engine.cohort.rules import IndexRules
 from engine.errors import InputError, StorageError, UsageError
 from engine.linkage.link import Wanted, link_people, link_submissions
 from engine.release.batch_results import STANDINGS, changes, quarter_of, requests
+from engine.requested import request_of
 from engine.store.reading import read_years
-from engine.study import request_of, run
+from engine.study import run
 from engine.submission.check import check_submission
 from engine.submission.waves import WAVE_ROWS, join_waves
 from tests.engine.cohort.support import truth_linker, truth_of
