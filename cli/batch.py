@@ -135,6 +135,8 @@ def batch(
     else:
         typer.echo(as_text(found), nl=False)
     if not quiet:
+        for warning in found.warnings:
+            _tell(f"Careful: {warning}")
         for name, message in found.failed.items():
             _tell(f"{name}: {message}")
         _tell(f"All studies are listed in {out / 'index.html'}.")

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import functools
 import hashlib
-import os
 import re
-import shutil
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +22,13 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.analyses import columns_of
-from engine.cohort.base import Base, base_name, open_base, write_base
-from engine.cohort.pool import pool_base
-from engine.cohort.rules import IndexRules
+from engine.batch_shared import base_of, drop_pools, link_studies, share_pools
 from engine.errors import InputError, JusticeLabError, StorageError, UsageError
 from engine.jobs.cluster import backend_for
 from engine.jobs.job import Course, Job, held, job_folder, parse_share, share_of, verified
 from engine.jobs.job import run as run_units
 from engine.jobs.shards import Units, name_of
 from engine.link import MEMORY
-from engine.linkage.link import Wanted, link_submissions
-from engine.matching.pool import pool_columns
 from engine.release.batch_folder import (
     BATCH_FILES,
     BATCH_FOLDERS,
@@ -49,21 +42,15 @@ from engine.release.batch_folder import (
     write_failure,
     write_summary,
 )
+from engine.release.batch_overlap import too_alike, treated_of, warnings_of
 from engine.release.batch_results import changes, requests, summary_row
-from engine.release.folder import (
-    locked,
-    plain_errors,
-    prepare_folder,
-    private_folder,
-    work_folder,
-)
+from engine.release.folder import locked, prepare_folder, private_folder
 from engine.release.manifest import InputFacts, RunFacts, code_sha256
 from engine.release.pack import HeldFolder
-from engine.release.study_folder import PRIVATE, check_study_folder, study_folder
-from engine.requested import Request, facts_of, request_of, require_columns, wanted_of
+from engine.release.study_folder import PRIVATE
+from engine.requested import facts_of, request_of
 from engine.store.reading import Store, open_store
-from engine.study import Linking, load_linkage, run_request, save_linkage
-from engine.submission.sandbox import Sandbox
+from engine.study import Linking, run_request
 
 Progress = Callable[[str, float, str], None]
 
@@ -102,12 +89,15 @@ class Batch:
         Message for each study without one.
     changes : list of dict or None
         Since the earlier batch, where one was named.
+    warnings : list of str
+        Studies of nearly the same people, which may not be handed over together.
     """
 
     folder: Path
     rows: list[dict[str, Any]]
     failed: dict[str, str]
     changes: list[dict[str, Any]] | None
+    warnings: list[str]
 
 
 def batch(
@@ -178,7 +168,7 @@ def batch(
         if wanted is None:
             return None
     assert wanted is not None
-    started = dt.datetime.now(dt.UTC)
+    started, seconds = dt.datetime.now(dt.UTC), dict[str, float]()
     contents = _contents(named, opened)
     job = Job("batch", _facts(named, opened, shared), contents, ("status",), code_sha256())
     place = job_folder(folder, job)
@@ -187,22 +177,29 @@ def batch(
         stack.enter_context(locked(folder, shared=share is not None))
         # Names in clear text stand in temporary files of the linkage: those of dead runs are swept.
         stack.enter_context(locked(private, shared=share is not None))
-        begin_batch(folder, _batch_facts(named, opened, title, (), started))
+        begin_batch(folder, _batch_facts(named, opened, title, (), started, seconds))
         stack.enter_context(held(place, job, shared=share is not None))
         if share is None and not collect:
             _forget_unfinished(place, job, folder, named, contents, private)
         if not collect:
-            requested = _link(named, wanted, opened, folder, private, shared, progress)
-            _share_pools(requested, opened, private)
-            collected = run_units(
-                place, job, wanted, studies, _parameters(named, opened, folder, shared), backend,
-                shared=share is not None, tell=_reporter(progress),
-            )  # fmt: skip
+            mine = list(named.items())[wanted.start : wanted.stop]
+            with _timed(seconds, "link"):
+                left = link_studies(
+                    mine, opened, folder, shared.today, shared.memory_bytes, progress
+                )
+            with _timed(seconds, "pools"):
+                share_pools(left, opened, private)
+            with _timed(seconds, "studies"):
+                collected = run_units(
+                    place, job, wanted, studies, _parameters(named, opened, folder, shared),
+                    backend, shared=share is not None, tell=_reporter(progress),
+                )  # fmt: skip
             if share is not None:
                 return None
             collected.complete()
-            _drop_pools(private)
-        return _summed(folder, private, named, opened, before, title, started)
+            drop_pools(private)
+        content = _batch_facts(named, opened, title, (), started, seconds)
+        return _summed(folder, named, before, content, None if previous is None else Path(previous))
 
 
 def _names(plans: Sequence[str | Path]) -> dict[str, Path]:
@@ -281,110 +278,6 @@ def _forget_unfinished(
             forget_failure(private, names[n])
 
 
-def _link(
-    named: Mapping[str, Path],
-    wanted: Units,
-    store: Store,
-    folder: Path,
-    private: Path,
-    options: Options,
-    progress: Progress | None,
-) -> list[Request]:
-    """Link the people of all studies that are not linked yet in one call; each keeps its links.
-
-    Returns
-    -------
-    list of Request
-        Of the studies that are to be run.
-    """
-    left: list[Request] = []
-    waiting: list[tuple[Path, Request, Wanted]] = []
-    with Sandbox() as sandbox:
-        for n, (name, plan) in enumerate(named.items()):
-            out = study_path(folder, name)
-            if not wanted.start <= n < wanted.stop:
-                continue
-            try:
-                request = request_of(plan)
-                facts = facts_of(request, store)
-                if finished_study(out, facts.content):
-                    continue
-                check_study_folder(out)
-                check = request.check(store, options.today, sandbox)
-                require_columns(request.plan, store, check)
-                private_folder(out.parent)
-                with study_folder(out, facts.content, facts) as study:
-                    reviewed = request.decisions is not None
-                    left.append(request)
-                    if load_linkage(study, check.table, reviewed=reviewed) is None:
-                        waiting.append((out, request, wanted_of(request, check, store)))
-            except StorageError:
-                raise
-            except JusticeLabError:
-                continue  # told where the study is run, with the same words
-            if progress is not None:
-                progress("check", (n + 1 - wanted.start) / len(wanted), name)
-    if not waiting:
-        return left
-    told = None if progress is None else lambda stage, share: progress(stage, share, "")
-    with work_folder(private) as work:
-        links = link_submissions(
-            [one for _, _, one in waiting],
-            store,
-            threads=numba.get_num_threads(),
-            memory_bytes=options.memory_bytes,
-            work=work,
-            progress=told,
-        )
-        for n, found in links:
-            out, request, _ = waiting[n]
-            facts = facts_of(request, store)
-            with study_folder(out, facts.content, facts) as study:
-                save_linkage(study, found, reviewed=request.decisions is not None)
-    return left
-
-
-def _share_pools(requested: Sequence[Request], store: Store, private: Path) -> None:
-    """Work out once what the pools of many studies share, as files that all processes map."""
-    wanted: dict[IndexRules, list[str]] = {}
-    for one in requested:
-        own = pool_columns(columns_of(one.plan), one.plan.sub_analyses.by)
-        wanted.setdefault(one.plan.index.rules(), []).extend(own)
-    for rules, names in wanted.items():
-        columns = sorted(set(names))
-        folder = private / base_name(store, rules, columns)
-        if folder.is_dir():
-            continue
-        begun = private / f".{folder.name}.{os.getpid()}.part"
-        private_folder(begun)
-        with plain_errors(f"the folder '{folder.name}'"):
-            write_base(begun, pool_base(store, rules), store, columns)
-            with contextlib.suppress(FileExistsError):
-                begun.rename(folder)
-
-
-def _drop_pools(private: Path) -> None:
-    """Remove what pools shared: it can be made again, and it is as large as the store."""
-    for entry in private.glob("pool-*"):
-        shutil.rmtree(entry, ignore_errors=True)
-
-
-@functools.lru_cache(maxsize=1)
-def _base(folder: Path) -> Base:
-    """Open what pools share once in a process."""
-    return open_base(folder)
-
-
-def _base_of(request: Request, store: Store, private: Path) -> Base | None:
-    """Return what the pool of a study shares with others; None where it is not there."""
-    columns = set(pool_columns(columns_of(request.plan), request.plan.sub_analyses.by))
-    for folder in sorted(private.glob(f"{base_name(store, request.plan.index.rules())}-*")):
-        base = _base(folder)
-        if base.index is not None and columns <= set(base.index.column_names):
-            return base
-    return None
-
-
 def studies(parameters: Mapping[str, Any], units: Units) -> NDArray[np.float64]:
     """Run some studies of a batch: the work of one process, and what a worker is sent.
 
@@ -425,7 +318,7 @@ def _study(name: str, plan: str, store: Store, folder: Path, options: Options) -
                 out,
                 linking=Linking(memory_bytes=options.memory_bytes),
                 today=options.today,
-                base=_base_of(request, store, private),
+                base=base_of(request, store, private),
             )
     except StorageError:
         raise  # the next study would meet the same disk
@@ -452,14 +345,13 @@ def _told(error: Exception) -> str:
 
 def _summed(
     folder: Path,
-    private: Path,
     named: Mapping[str, Path],
-    store: Store,
     before: Sequence[Mapping[str, Any]] | None,
-    title: str,
-    started: dt.datetime,
+    facts: RunFacts,
+    previous: Path | None,
 ) -> Batch:
     """Write what the studies say together."""
+    private = folder / PRIVATE
     rows, results, days, asked, failed = [], [], {}, {}, {}
     for name, plan in named.items():
         asked[name] = _requested(plan)
@@ -479,14 +371,20 @@ def _summed(
             days[name] = found[1]
     verdicts = {row["study"]: row["verdict"] for row in rows}
     changed = None if before is None else changes(rows, before)
-    facts = _batch_facts(
-        named, store, title, [(row["study"], row["content_id"]) for row in rows], started
-    )
+    content = repr([(row["study"], row["content_id"]) for row in rows])
+    facts = replace(facts, content=hashlib.sha256(content.encode()).hexdigest())
+    title = str(facts.options["title"])
     write_summary(
         HeldFolder(folder, []), rows, changed, requests(asked, days, verdicts), results, title,
         facts,
     )  # fmt: skip
-    return Batch(folder, rows, failed, changed)
+    pairs = too_alike(
+        treated_of({row["study"]: study_path(folder, row["study"]) for row in rows}),
+        treated_of({row["study"]: study_path(previous, row["study"]) for row in before or ()})
+        if previous is not None
+        else {},
+    )
+    return Batch(folder, rows, failed, changed, warnings_of(pairs))
 
 
 def _batch_facts(
@@ -495,16 +393,25 @@ def _batch_facts(
     title: str,
     content: Sequence[tuple[str, str]],
     started: dt.datetime,
+    seconds: Mapping[str, float],
 ) -> RunFacts:
-    """Return what the manifest is told; its content is that of the studies with a report."""
+    """Return what the manifest is told."""
     return RunFacts(
         {"title": title, "studies": list(named)},
         (InputFacts("store", "store", store.manifest["extract_sha256"], None, 0, 0),),
         hashlib.sha256(repr(list(content)).encode()).hexdigest(),
         started,
-        {},
+        seconds,
         numba.get_num_threads(),
     )
+
+
+@contextlib.contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    """Note how long a stage takes."""
+    began = time.perf_counter()
+    yield
+    seconds[name] = round(time.perf_counter() - began, 3)
 
 
 def _requested(plan: Path) -> dt.date | None:

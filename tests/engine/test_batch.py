@@ -3,13 +3,13 @@
 import csv
 import datetime as dt
 import json
+import shutil
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import engine.batch as batch_module
-import engine.study as study_module
 from engine.batch import batch
 from engine.cohort.base import open_base, write_base
 from engine.cohort.choose import choose_index
@@ -17,6 +17,7 @@ from engine.cohort.pool import comparison_pool, pool_base
 from engine.cohort.rules import IndexRules
 from engine.errors import InputError, StorageError, UsageError
 from engine.linkage.link import Wanted, link_people, link_submissions
+from engine.release.batch_overlap import too_alike, warnings_of
 from engine.release.batch_results import STANDINGS, changes, quarter_of, requests
 from engine.requested import request_of
 from engine.store.reading import read_years
@@ -144,28 +145,19 @@ def test_a_person_of_several_waves_counts_once_and_is_linked_in_each(made):
 
 
 def test_the_same_people_in_two_waves_are_analysed_once(truth_nation, tmp_path):
-    path = truth_nation.out / "submissions" / f"{NAMES[0]}.csv"
-    check = check_submission(path)
+    check = check_submission(truth_nation.out / "submissions" / f"{NAMES[0]}.csv")
     both = join_waves([check, check])
+    linker = truth_linker(truth_of(truth_nation, NAMES[0]))
+    alone, twice = (
+        choose_index(one.table, linker(one.table, truth_nation.store).links, truth_nation.store)
+        for one in (check, both)
+    )
 
     assert (both.rows, both.usable) == (2 * check.rows, 2 * check.usable)
     assert len(set(both.table["row"].to_pylist())) == both.usable
-    (tmp_path / "plan.toml").write_text(
-        PLAN.format(files=f'waves = ["{path}", "{path}"]', name="twice", day="2026-01-01")
-    )
-    twice = run(None, truth_nation.store.folder, tmp_path / "study", plan=tmp_path / "plan.toml")
-    lines = {one["reason"]: one["n"] for one in lost(twice)}
-    treated = pq.read_table(tmp_path / "study" / "private" / "treated.parquet")
-
-    assert lines["repeat_participation"] >= treated.num_rows
-
-
-def lost(study):
-    text = (study.folder / "private" / "attrition.csv").read_text()
-    return [
-        {"reason": row["reason"], "n": int(row["dropped"])}
-        for row in csv.DictReader(text.split("\n"))
-    ]
+    assert twice.treated["disposal_id"].equals(alone.treated["disposal_id"])
+    again = twice.losses["reason"].to_pylist().count("repeat_participation")
+    assert again >= alone.treated.num_rows
 
 
 def test_few_people_in_one_wave_are_enough_together(truth_nation):
@@ -203,53 +195,50 @@ def test_an_error_that_nobody_expected_stays_with_its_study(
     assert "Smith" not in found.failed["s0"]
 
 
-def test_a_batch_that_was_killed_goes_on(plans, truth_nation, made, tmp_path, monkeypatch):
-    both = [plans / "s0.toml", plans / "s1.toml"]
-    whole, calls = batch_module.run_request, []
+def test_a_batch_that_broke_off_goes_on(plans, truth_nation, made, tmp_path, monkeypatch):
+    both, whole, calls = [plans / "s0.toml", plans / "s1.toml"], batch_module.run_request, []
+    store, out = truth_nation.store.folder, tmp_path / "batch"
 
     def full(request, *rest, **options):
         calls.append(request)
-        if len(calls) == 2:
+        if len(calls) == 1:
             raise StorageError("the disk is full")
         return whole(request, *rest, **options)
 
+    (out / "studies").mkdir(mode=0o700, parents=True)
+    out.chmod(0o700)
+    shutil.copytree(made.folder / "studies" / "s0", out / "studies" / "s0")
+    shutil.copy(made.folder / "manifest.json", out)
     monkeypatch.setattr(batch_module, "run_request", full)
     with pytest.raises(StorageError):
-        batch(both, truth_nation.store.folder, tmp_path / "batch")
-    assert json.loads((tmp_path / "batch" / "manifest.json").read_text())["status"] == "incomplete"
-    monkeypatch.setattr(study_module, "link_people", never)
-    found = batch(both, truth_nation.store.folder, tmp_path / "batch")
+        batch(both, store, out)
+    assert json.loads((out / "manifest.json").read_text())["status"] == "incomplete"
+    monkeypatch.setattr("engine.linkage.link.find_candidates", never)
+    found = batch(both, store, out)
 
-    assert len(calls) == 3
-    for name in ("s0", "s1"):
-        own, theirs = (files_of(f / "studies" / name) for f in (found.folder, made.folder))
-        assert own == theirs
+    assert len(calls) == 2
+    own, theirs = (files_of(f / "studies" / "s1") for f in (found.folder, made.folder))
+    assert own == theirs
     monkeypatch.setattr(batch_module, "run_request", never)
-    again = batch(both, truth_nation.store.folder, tmp_path / "batch")
-    assert again.rows == found.rows
+    assert batch(both, store, out).rows == found.rows
 
 
-def test_shares_make_what_one_makes(plans, truth_nation, made, tmp_path):
+def test_shares_and_processes_take_up_what_is_finished(plans, truth_nation, made, tmp_path):
     three = [plans / f"{name}.toml" for name in ("lost", "s0", "s1")]
     out, store = tmp_path / "batch", truth_nation.store.folder
     assert batch(three, store, out, share="1/2") is None
     with pytest.raises(InputError, match="is missing"):
         batch(three, store, out, collect=True)
-    assert batch(three, store, out, share="2/2") is None
+    # of the second share one study is there already; the other is for a process of its own
+    shutil.copytree(made.folder / "studies" / "s0", out / "studies" / "s0")
+    assert batch(three, store, out, share="2/2", workers=1) is None
     found = batch(three, store, out, collect=True)
 
     assert [row for row in made.rows if row["study"] != "pooled"] == found.rows
     assert list(found.failed) == ["lost"]
-
-
-def test_processes_make_what_one_makes(plans, truth_nation, made, tmp_path):
-    found = batch([plans / "s1.toml"], truth_nation.store.folder, tmp_path / "b", workers=1)
-
-    assert files_of(found.folder / "studies") == {
-        name.removeprefix("s1/") and name: data
-        for name, data in files_of(made.folder / "studies").items()
-        if name.startswith("s1/")
-    }
+    for name in ("s0", "s1"):
+        own, theirs = (files_of(f / "studies" / name) for f in (out, made.folder))
+        assert own == theirs
 
 
 def test_names_that_cannot_be_told_apart_are_refused(plans, truth_nation, tmp_path):
@@ -361,3 +350,19 @@ def test_what_pools_share_changes_none_of_them(truth_nation, tmp_path):
 
 def test_what_pools_share_is_removed_at_the_end(made):
     assert not list((made.folder / "private").glob("*pool*"))
+
+
+def test_studies_of_nearly_the_same_people_are_named():
+    now = {"a": frozenset(range(100)), "b": frozenset(range(5, 100)), "c": frozenset(range(100))}
+    before = {"a": frozenset(range(110)), "d": frozenset(range(200, 300))}
+    pairs = too_alike(now, before)
+
+    assert ("a", "b") in pairs
+    assert ("a", "c") not in pairs
+    assert {("a", "a (before)"), ("b", "a (before)"), ("c", "a (before)")} <= set(pairs)
+    assert all("d (before)" not in pair for pair in pairs)
+    assert all("do not hand over both" in text for text in warnings_of(pairs))
+
+
+def test_a_wave_and_the_study_of_all_waves_are_too_different_to_be_named(made):
+    assert made.warnings == []
