@@ -192,6 +192,8 @@ class Processes:
         )
         try:
             yield pool
+            # Nothing is under way any more: workers leave by themselves.
+            pool.shutdown(wait=True)
         finally:
             # Private to the executor, but it has no other way to end workers at once.
             processes = list((pool._processes or {}).values())  # noqa: SLF001

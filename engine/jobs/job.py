@@ -272,14 +272,14 @@ def parse_share(text: str) -> tuple[int, int]:
     return int(first), int(last)
 
 
-def share_of(wanted: Units, i: int, n: int) -> Units | None:
+def share_of(wanted: Units, i: int, n: int, block: int = BLOCK) -> Units | None:
     """Return the i-th of n parts of a range, cut at whole blocks; None for an empty one.
 
     Depends on nothing but its arguments, so processes that know nothing of each other do every
     unit once.
     """
-    blocks = -(-len(wanted) // BLOCK)
-    start, stop = (min(wanted.start + blocks * k // n * BLOCK, wanted.stop) for k in (i - 1, i))
+    blocks = -(-len(wanted) // block)
+    start, stop = (min(wanted.start + blocks * k // n * block, wanted.stop) for k in (i - 1, i))
     return Units(start, stop) if start < stop else None
 
 

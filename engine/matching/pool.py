@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from engine.buffers import to_arrow, to_numpy
+from engine.cohort.base import Base
 from engine.cohort.pool import comparison_pool
 from engine.cohort.rules import IndexRules
 from engine.errors import InputError
@@ -82,6 +83,7 @@ def study_pool(
     columns: Sequence[str],
     groups: Sequence[str],
     seed: int,
+    base: Base | None = None,
 ) -> Pool:
     """Read the treated of a study and everybody they may be compared with.
 
@@ -95,10 +97,15 @@ def study_pool(
     rules : IndexRules
     columns, groups, seed
         As in :func:`build_pool`.
+    base : Base, optional
+        What studies of the store with these rules share; the pool is the same without it.
     """
     years = sorted({day.year for day in treated["index_date"].to_pylist()})
-    comparison = comparison_pool(store, treated, rules, removed=removed, years=years, seed=seed)
-    return build_pool(store, treated, comparison.table, columns, groups, seed)
+    comparison = comparison_pool(
+        store, treated, rules, removed=removed, years=years, seed=seed, base=base
+    )
+    index = None if base is None else base.index
+    return build_pool(store, treated, comparison.table, columns, groups, seed, index=index)
 
 
 def build_pool(
@@ -108,6 +115,8 @@ def build_pool(
     columns: Sequence[str],
     groups: Sequence[str],
     seed: int,
+    *,
+    index: pa.Table | None = None,
 ) -> Pool:
     """Read the disposals of a study from the store.
 
@@ -125,6 +134,8 @@ def build_pool(
         What sub-analyses are made by.
     seed : int
         Of the public keys.
+    index : pyarrow.Table, optional
+        All the store's index disposals with every column that is needed, where they have been read.
 
     Returns
     -------
@@ -145,14 +156,12 @@ def build_pool(
     places = [to_numpy(rows["position"]).astype(np.int64) for rows in (treated, comparison)]
     position = np.concatenate(places)
     is_treated = np.arange(len(position)) < len(places[0])
-    all_ids = to_numpy(read_years(store, INDEX, [ID])[ID])
+    all_ids = to_numpy((read_years(store, INDEX, [ID]) if index is None else index)[ID])
     keys = random_order(all_ids[position].astype(np.int64), seed)
     position, is_treated = position[keys], is_treated[keys]
-    needed = [name for name in columns if name != DELAY]
-    needed += [OF_STORE[name] for name in groups if name in OF_STORE]
-    needed = list(dict.fromkeys([ID, *needed, ASSESSED, *LAST_YEAR[:1], PERSON]))
-    index = read_years(store, INDEX, needed)
-    table = index.take(to_arrow(position)).combine_chunks()
+    needed = list(pool_columns(columns, groups))
+    whole = read_years(store, INDEX, needed) if index is None else index.select(needed)
+    table = whole.take(to_arrow(position)).combine_chunks()
     delays = [to_numpy(rows[DELAY].combine_chunks()) for rows in (treated, comparison)]
     table = table.append_column(DELAY, to_arrow(np.concatenate(delays)[keys]))
     table = table.append_column(TREATED, pa.array(is_treated))
@@ -164,6 +173,13 @@ def build_pool(
         to_numpy(treated["row"]).astype(np.int64)[rows],
         _levels(table, treated, rows, is_treated, groups),
     )
+
+
+def pool_columns(columns: Sequence[str], groups: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of the store's index disposals that a pool is made of."""
+    needed = [name for name in columns if name != DELAY]
+    needed += [OF_STORE[name] for name in groups if name in OF_STORE]
+    return tuple(dict.fromkeys([ID, *needed, ASSESSED, *LAST_YEAR[:1], PERSON]))
 
 
 def _levels(

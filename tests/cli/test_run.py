@@ -154,3 +154,16 @@ def test_the_page_names_every_option_file_and_section():
     )
     for rule in Policy().as_results()["rules"]:
         assert f"| {rule['id']} |" in page
+
+
+def test_a_batch_that_fails_says_which_study_and_why(nation, tmp_path):
+    (tmp_path / "lost.toml").write_text('[study]\nsubmission = "nobody.csv"\n')
+    arguments = ["--store", str(nation / "store"), "--out", str(tmp_path / "out")]
+    found = CliRunner().invoke(app, ["batch", str(tmp_path / "lost.toml"), *arguments])
+
+    assert found.exit_code == 65
+    assert "lost: failed" in found.stdout
+    assert "There is no such submission" in found.stderr
+    assert (tmp_path / "out" / "index.html").is_file()
+    again = CliRunner().invoke(app, ["batch", str(tmp_path / "lost.toml"), *arguments, "--json"])
+    assert '"kind": "batch"' in again.stdout
