@@ -7,6 +7,7 @@ which halves the gathers and scatters of a pass over the rows, and makes the wei
 the information matrix ten tables instead of forty-five.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -187,7 +188,9 @@ def add_level_to_cells(cells, codes, radix):
 
 
 def pack_categories(
-    codes: np.ndarray, level_terms: list[np.ndarray]
+    codes: np.ndarray,
+    level_terms: list[np.ndarray],
+    allocate: Callable[..., np.ndarray] = np.empty,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pack categories into cell columns.
 
@@ -197,6 +200,8 @@ def pack_categories(
         Level code of each row.
     level_terms : list of int64 arrays
         For each category, the coefficient position of each of its levels, -1 for none.
+    allocate : callable
+        Makes the cells, of a shape and a type.
 
     Returns
     -------
@@ -221,7 +226,7 @@ def pack_categories(
             groups.append([f])
             sizes.append(n_levels)
     n = codes.shape[1]
-    cells = np.zeros((len(groups), n), dtype=np.uint16)
+    cells = allocate((len(groups), n), np.uint16)
     depth = max((len(group) for group in groups), default=1)
     blocks = []
     for g, group in enumerate(groups):

@@ -230,7 +230,7 @@ def fit_propensity(
     fitted = None
     if method != "firth":
         penalty = ridge if method == "ridge" else 0.0
-        fitted = fit(columns, label, work, active, ridge=penalty)
+        fitted = fit(columns, label, work, active, ridge=penalty, allocate=design.allocate)
         if method == "ml" and not _certified(fitted, work):
             found = _separated(design, active, treated, work, fitted.eta)
             if found:

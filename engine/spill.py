@@ -1,0 +1,135 @@
+"""Arrays that lie in a file: memory that the system may take back, and resident pages in bounds.
+
+A column longer than memory is an array on a shared mapping of a private file without a name. Its
+pages are read in when a kernel touches them. A guard gives them back to the system as soon as the
+process holds more than its ceiling: the bytes stay in the file, a page that is needed again is read
+again, and no kernel sees a difference. So code that works on arrays works out of core.
+"""
+
+import contextlib
+import mmap
+import os
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import StorageError
+from engine.memory import in_words
+
+Allocate = Callable[[Any, Any], NDArray[Any]]
+"""Makes an array of a shape and a type, like ``numpy.empty``."""
+
+_TICK = 0.004
+"""Seconds between two looks of the guard. Two cores touch at most some 60 MB in that time."""
+_HEADROOM = 128 << 20
+"""Below the ceiling at which the guard acts: what may be touched before it has acted."""
+_SMALL = 1 << 20
+"""Arrays of fewer bytes stay in memory: a mapping of their own would cost more than it saves."""
+
+
+class Spill:
+    """Makes arrays in files of a folder, and keeps the process below a ceiling.
+
+    Parameters
+    ----------
+    folder : Path
+        On a local disk, private; the files have no names and vanish with the process.
+    ceiling : int
+        Resident bytes of the whole process.
+    """
+
+    def __init__(self, folder: Path, ceiling: int) -> None:
+        self._folder = folder
+        self._limit = max(ceiling - _HEADROOM, ceiling // 2)
+        self._maps: list[weakref.ref[mmap.mmap]] = []
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._guard, name="memory-guard", daemon=True)
+        self._thread.start()
+
+    def empty(self, shape: Any, dtype: Any = np.float64) -> NDArray[Any]:
+        """Return an array as ``numpy.empty`` does: in a file where it is large, zeros at first.
+
+        Raises
+        ------
+        StorageError
+            The disk has no room for it; it is reserved now, so that no write fails later.
+        """
+        kind = np.dtype(dtype)
+        count = int(np.prod(shape))
+        size = count * kind.itemsize
+        if size < _SMALL:
+            return np.empty(shape, kind)
+        try:
+            with tempfile.TemporaryFile(dir=self._folder, prefix=".spill-") as file:
+                # A write to a hole of a full disk would end the process and not raise an error.
+                os.posix_fallocate(file.fileno(), 0, size)
+                mapped = mmap.mmap(file.fileno(), size)
+        except OSError:
+            raise StorageError(
+                f"there is no room for {in_words(size)} of working data",
+                where=f"folder '{self._folder.name}'",
+                repair="Make room on the disk, or let TMPDIR name a folder on another one",
+            ) from None
+        with self._lock:
+            self._maps = [known for known in self._maps if known() is not None]
+            self._maps.append(weakref.ref(mapped))
+        return np.frombuffer(mapped, kind, count).reshape(shape)
+
+    def release(self) -> None:
+        """Give back every resident page of every array; what they hold stays."""
+        with self._lock:
+            for known in self._maps:
+                mapped = known()
+                if mapped is not None:
+                    mapped.madvise(mmap.MADV_DONTNEED)
+
+    def _guard(self) -> None:
+        while not self._stop.wait(_TICK):
+            if resident_bytes() > self._limit:
+                self.release()
+
+    def close(self) -> None:
+        """End the guard."""
+        self._stop.set()
+        self._thread.join()
+
+
+@contextlib.contextmanager
+def spilling(ceiling: int, folder: Path | None = None) -> Iterator[Spill]:
+    """Yield a spill in a private folder of the temporary files, for the time of a block.
+
+    Parameters
+    ----------
+    ceiling : int
+        Resident bytes of the whole process.
+    folder : Path, optional
+        Where to make it; by default where TMPDIR says.
+    """
+    with tempfile.TemporaryDirectory(prefix="justicelab-", dir=folder) as made:
+        spill = Spill(Path(made), ceiling)
+        try:
+            yield spill
+        finally:
+            spill.close()
+
+
+def resident_bytes() -> int:
+    """Return the resident memory of this process; more than any where the system does not say."""
+    try:
+        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - 200 times a second
+            return int(file.read().split()[1]) * mmap.PAGESIZE
+    except OSError:
+        return 1 << 62
+
+
+def blocks(n: int, size: int) -> Iterator[slice]:
+    """Yield slices of at most ``size`` that cover 0, ..., n - 1."""
+    for start in range(0, n, size):
+        yield slice(start, min(start + size, n))
