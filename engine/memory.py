@@ -61,6 +61,11 @@ def default_database_memory() -> int:
     return max(min(machine_memory() // 3, _MOST_BY_DEFAULT), LEAST)
 
 
+def database_memory(text: str | None) -> int:
+    """Return the memory of a database by itself: the size given, or the default."""
+    return parse_ceiling(text) or default_database_memory()
+
+
 @dataclass(frozen=True)
 class Part:
     """A part of an estimate.
@@ -138,9 +143,8 @@ def require_memory(needed: Estimate, ceiling: int | None, *, repair: str = "") -
         f"allows {in_words(ceiling)}",
         where=f"{parts}, the program itself {in_words(BASE)}" if parts else "the program itself",
         rule="what does not fit is refused before anything is read or written",
-        repair=f"Give at least --memory {round_up(needed.total) >> 20}M" + (
-            f". {repair}" if repair else ""
-        ),
+        repair=f"Give at least --memory {round_up(needed.total) >> 20}M"
+        + (f". {repair}" if repair else ""),
     )
 
 

@@ -33,9 +33,7 @@ def open_partitions(folder: Path) -> TableSource:
     InputError
         There is no such file, one is of another kind, or their columns differ.
     """
-    files = sorted(
-        path for path in folder.iterdir() if path.is_file() and path.name[0] not in "._"
-    )
+    files = sorted(path for path in folder.iterdir() if path.is_file() and path.name[0] not in "._")
     name = folder.name
     if not files:
         raise InputError(

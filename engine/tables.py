@@ -280,7 +280,9 @@ def first_bytes(path: Path) -> tuple[bytes, int]:
     return head, size
 
 
-def open_file(path: Path, hashed: Callable[[Path], Callable[[], str | None]] | None = None) -> TableSource:
+def open_file(
+    path: Path, hashed: Callable[[Path], Callable[[], str | None]] | None = None
+) -> TableSource:
     """Open a file by what its first bytes say it is.
 
     Parameters

@@ -160,9 +160,7 @@ def _largest_scaled(gradient: np.ndarray, information: np.ndarray, active: np.nd
     return float(np.max(np.abs(gradient[active]) / np.sqrt(diagonal), initial=0.0))
 
 
-def _penalised_pass(
-    sums: Sums, beta: np.ndarray, penalty: np.ndarray
-) -> tuple[float, np.ndarray]:
+def _penalised_pass(sums: Sums, beta: np.ndarray, penalty: np.ndarray) -> tuple[float, np.ndarray]:
     """Deviance plus the ridge penalty, and the gradient of half its negative."""
     deviance, gradient = sums.at(beta)
     penalised = penalty * beta

@@ -177,9 +177,7 @@ def read_design(
             coded = as_codes(values, name=name, source=source, forced=name in categorical)
             levels = _category(coded, identity, codes[place[i]])
         else:
-            numbers = identity.gather_shared(
-                as_float64(values, name=name, source=source), allocate
-            )
+            numbers = identity.gather_shared(as_float64(values, name=name, source=source), allocate)
             if count_missing(values):
                 numbers, empty = _filled(numbers)
             numeric[place[i]] = numbers

@@ -14,6 +14,7 @@ caliper, a halo has no bounds, and all rows are one range.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ from engine.matching.pairing import (
     service_order,
 )
 from engine.matching.problem import Integers, Layout, Problem
-from kernels.greedy import open_places, greedy_round
+from kernels.greedy import greedy_round, open_places
 from kernels.rules import Pool
 
 RANGE = 1 << 22
@@ -103,15 +104,13 @@ def cut(problem: Problem, most: int = RANGE) -> tuple[Range, ...]:
     return tuple(one for one in ranges if one.focal_start < one.focal_stop)
 
 
-def _within(
-    problem: Problem, f0: int, f1: int, p0: int, p1: int, most: int
-) -> Iterator[Range]:
+def _within(problem: Problem, f0: int, f1: int, p0: int, p1: int, most: int) -> Iterator[Range]:
     """Cut one large cell at scores of the pool."""
     layout = problem.layout
     focal, pool = layout.focal_score[f0:f1], layout.pool.score[p0:p1]
     borders = pool[np.arange(most, p1 - p0, most)]
     edges = np.unique([0, *np.searchsorted(focal, borders), f1 - f0])
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise(edges):
         low, high = float(focal[start]), float(focal[stop - 1])
         # Differences are rounded where they are compared with the caliper: a little more than it.
         slack = 1e-15 * (abs(low) + abs(high) + problem.caliper)
@@ -212,9 +211,7 @@ def pair_ranges_in_turn(
     count = np.zeros(n_focal, dtype=np.int64)
     for round_number in range(ratio):
         for one in ranges if order == "smallest" else reversed(ranges):
-            _serve(
-                problem, one, order, reuse_max, round_number, asked, used, chosen, count
-            )
+            _serve(problem, one, order, reuse_max, round_number, asked, used, chosen, count)
             if visited is not None:
                 visited()
     taken = chosen[np.arange(ratio)[None, :] < count[:, None]]

@@ -72,7 +72,9 @@ def pair_rows(problem: Problem, rows: Rows, options: MatchOptions, ratio: int) -
     if options.replace:
         ties_all = options.ties == "all"
         if by_range:
-            parts = (pair_range(problem, one, ratio=ratio, ties_all=ties_all) for one in cut(problem))
+            parts = (
+                pair_range(problem, one, ratio=ratio, ties_all=ties_all) for one in cut(problem)
+            )
             return joined(problem, parts)
         return pair_with_replacement(problem, ratio=ratio, ties_all=ties_all)
     quota = None
