@@ -38,8 +38,8 @@ def prepare(
         str | None,
         typer.Option(
             metavar="SIZE",
-            help="Memory for the database, such as 4G.",
-            show_default="a third of the machine's, at most 4G",
+            help="Ceiling on memory, such as 4GB; refused at once where it is too low.",
+            show_default="none; the database takes a third of the machine's, at most 4G",
         ),
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No messages.")] = False,
@@ -55,7 +55,7 @@ def prepare(
     Example: justicelab prepare records-2026 --store store
     """
     from cli.progress import progress_bar
-    from engine.records.database import memory_from
+    from engine.memory import database_memory, parse_ceiling
 
     if dry_run:
         _show(extract)
@@ -67,7 +67,12 @@ def prepare(
         count = threads if threads is not None else processors()
         set_threads(count)
         result = prepare_store(
-            extract, store, threads=count, memory_bytes=memory_from(memory), progress=progress
+            extract,
+            store,
+            threads=count,
+            memory_bytes=database_memory(None),
+            ceiling=parse_ceiling(memory),
+            progress=progress,
         )
     if as_json:
         import json

@@ -13,7 +13,7 @@ import datetime as dt
 import hashlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ from engine.release.study_frame import (
 )
 from engine.release.study_results import attrition_results
 from engine.store.reading import INDEX, Store, open_store, read_years
+from engine.study_footprint import database_of_study
 from engine.submission.check import Check
 from engine.submission.dates import Order
 from engine.submission.problems import problems_bytes
@@ -86,11 +87,15 @@ class Linking:
         Memory for the database.
     linker : callable
         :func:`engine.linkage.link.link_people`, or what has its form.
+    ceiling : int or None
+        Memory for the whole study: the database then gets what the rest leaves, whatever
+        ``memory_bytes`` says, and a study that does not fit is refused.
     """
 
     decisions: Path | None = None
     memory_bytes: int = MEMORY
     linker: Linker = link_people
+    ceiling: int | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -164,7 +169,7 @@ def run(
     InputError
         The plan is wrong, the submission is rejected, there is no store, or nobody can be matched.
     AccessError, CannotCreateError, BusyError, StorageError
-        The folder cannot be written to.
+        The folder cannot be written to, or the ceiling on memory is too low.
     """
     asked = plan if isinstance(plan, Plan) else read_plan(None if plan is None else Path(plan))
     file, folder = Path(submission), Path(out)
@@ -177,6 +182,7 @@ def run(
     # What is refused is refused before anything is written.
     check = checked(file, opened, description=description, order=order, today=today)
     require_columns(asked, opened, check)
+    links = within_ceiling(links, opened, asked, check)
     with study_folder(folder, facts.content, facts) as held:
         held.audit.note("plan", sha256=asked.sha256)
         with held.stage("link", rows=check.usable):
@@ -237,6 +243,19 @@ def plan_run(
     check = checked(Path(submission), opened, description=description, order=order)
     require_columns(asked, opened, check)
     return asked, check, opened
+
+
+def within_ceiling(linking: Linking, store: Store, plan: Plan, check: Check) -> Linking:
+    """Give the database what a ceiling leaves for it; refuse a study that does not fit.
+
+    Raises
+    ------
+    StorageError
+        With the estimate; nothing was written.
+    """
+    if linking.ceiling is None:
+        return linking
+    return replace(linking, memory_bytes=database_of_study(store, plan, check, linking.ceiling))
 
 
 def require_columns(plan: Plan, store: Store, check: Check) -> None:

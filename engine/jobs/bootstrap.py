@@ -1,6 +1,7 @@
 """Bootstrap a finished match as a job: choose the kind, compute replicates, write the intervals."""
 
 import json
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
 
 from engine.effects.bootstrap import quantile
@@ -17,6 +19,7 @@ from engine.errors import InputError, UsageError
 from engine.jobs.backends import Backend, Dask, Here, Processes
 from engine.jobs.collect import Collected
 from engine.jobs.finished import Finished, open_match, require_same_table
+from engine.jobs.footprint import require_bootstrap_fits
 from engine.jobs.job import (
     Course,
     Job,
@@ -72,6 +75,8 @@ class Asked:
         Confidence level.
     table : str or None
         The table of the match, for kinds that need it.
+    ceiling : int or None
+        Bytes of memory that all processes of this machine may use together.
     """
 
     replicates: int
@@ -79,6 +84,7 @@ class Asked:
     seed: int | None = None
     level: float = 0.95
     table: str | None = None
+    ceiling: int | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +144,10 @@ def bootstrap(
     -----
     Replicate r is a pure function of (match, kind, seed, r): more replicates begin with the fewer.
     """
-    prepared = _prepare(folder, asked)
+    local = 0 if scheduler not in (None, "local") else workers or 0
+    if scheduler == "local":
+        local = workers or os.cpu_count() or 1
+    prepared = _prepare(folder, asked, processes=1 + local)
     output, job = prepared.match.folder, prepared.job
     wanted: Units | None = prepared.wanted
     if share is not None:
@@ -177,7 +186,7 @@ def collect(folder: Path | str, asked: Asked) -> dict[str, Any]:
     return _publish(prepared, asked, collected)
 
 
-def _prepare(folder: Path | str, asked: Asked) -> _Prepared:
+def _prepare(folder: Path | str, asked: Asked, processes: int = 1) -> _Prepared:
     if asked.replicates < LEAST_REPLICATES:
         raise UsageError(
             "there are too few replicates",
@@ -186,6 +195,10 @@ def _prepare(folder: Path | str, asked: Asked) -> _Prepared:
         )
     match = open_match(folder)
     kind = choose_kind(asked.kind, match)
+    threads = numba.get_num_threads() if processes == 1 else 1
+    require_bootstrap_fits(
+        match, kind, asked.table, asked.ceiling, processes=processes, threads=threads
+    )
     seed = match.options.seed if asked.seed is None else asked.seed
     table = None if asked.table is None else str(Path(asked.table).absolute())
     content = str(match.manifest["content_id"])

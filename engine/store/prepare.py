@@ -40,6 +40,7 @@ from engine.store.folder import (
     write_manifest,
     write_part,
 )
+from engine.store.footprint import database_of_prepare
 from engine.store.index_table import MEASURES, PartitionTables, partition_tables
 from engine.store.link_index import write_link_index
 from engine.store.partition_input import PartitionInput, partition_bounds, read_partition
@@ -80,6 +81,7 @@ def prepare(
     *,
     threads: int = 2,
     memory_bytes: int = 2 << 30,
+    ceiling: int | None = None,
     people_in_a_partition: int = PEOPLE_IN_A_PARTITION,
     progress: Progress | None = None,
 ) -> PreparedStore:
@@ -95,6 +97,9 @@ def prepare(
         At least 1; the store does not depend on it.
     memory_bytes : int
         Memory for the database; the partition being computed comes on top.
+    ceiling : int, optional
+        Memory for all together: the database then gets what the rest leaves, whatever
+        ``memory_bytes`` says.
     people_in_a_partition : int
         Taken for a new store; a renewed one keeps its partitions.
     progress : callable, optional
@@ -108,9 +113,13 @@ def prepare(
     ------
     InputError
         The extract cannot be used. An old store stays as it was.
+    StorageError
+        The ceiling is too low; nothing was written.
     """
     opened, problems = open_extract(extract)
     refuse(CheckReport(opened, tuple(problems), {}, {}, pa.table({})))
+    if ceiling is not None:
+        memory_bytes = database_of_prepare(opened, ceiling, people_in_a_partition)
     folder = make_folder(store)
     with (
         locked(folder),
