@@ -45,8 +45,8 @@ def check_extract(
     Example: justicelab check-extract records-2026
     """
     from cli.progress import progress_bar
-    from engine.records.checking import check_extract as check
     from engine.memory import database_memory
+    from engine.records.checking import check_extract as check
 
     with progress_bar(quiet=quiet) as progress:
         report = check(

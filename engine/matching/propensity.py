@@ -8,6 +8,7 @@ treated have no part in an effect on the treated and leave, and if that is not e
 estimate with intercept correction takes over, and says so.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +25,7 @@ from kernels.elementary import logarithm
 from kernels.newton import (
     CONVERGED,
     NewtonFit,
+    Sums,
     correct_intercept,
     fit,
     fit_firth,
@@ -31,6 +33,7 @@ from kernels.newton import (
 )
 
 FitMethod = Literal["ml", "ridge", "firth"]
+SumsOf = Callable[[CodedColumns, NDArray[np.uint8], NDArray[np.float64]], Sums]
 
 _BOUNDED_LOGIT = 20.0
 _CONDITION_WARNED = 1e8
@@ -178,6 +181,7 @@ def fit_propensity(
     weights: NDArray[np.float64] | None = None,
     ridge: float = DEFAULT_RIDGE,
     focal_treated: bool = True,
+    sums: SumsOf | None = None,
 ) -> PropensityModel:
     """Fit the propensity model of a design.
 
@@ -194,6 +198,8 @@ def fit_propensity(
         Penalty of the ridge fit, > 0.
     focal_treated : bool
         Whether the effect is on the treated; decides which lone levels may leave.
+    sums : callable, optional
+        Makes who sums over the rows, from columns, treated and weights; this process by default.
 
     Returns
     -------
@@ -230,7 +236,15 @@ def fit_propensity(
     fitted = None
     if method != "firth":
         penalty = ridge if method == "ridge" else 0.0
-        fitted = fit(columns, label, work, active, ridge=penalty, allocate=design.allocate)
+        fitted = fit(
+            columns,
+            label,
+            work,
+            active,
+            ridge=penalty,
+            allocate=design.allocate,
+            sums=None if sums is None else sums(columns, label, work),
+        )
         if method == "ml" and not _certified(fitted, work):
             found = _separated(design, active, treated, work, fitted.eta)
             if found:

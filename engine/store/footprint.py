@@ -42,7 +42,7 @@ def database_of_prepare(extract: Extract, ceiling: int | None, people_in_a_parti
     rows = sum(
         share * files.rows * _PER_ROW.get(name, _OTHER) for name, files in extract.tables.items()
     )
-    largest = max((_largest_column(file) for t in extract.tables.values() for file in t.files))
+    largest = max(_largest_column(file) for t in extract.tables.values() for file in t.files)
     return database_share(
         "preparing the store",
         ceiling,
