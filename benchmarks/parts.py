@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.population import CATEGORIES, LEVELS, NUMBERS, population
+from benchmarks.stopwatch import begin_peak, peak_above
 
 PART = 1_000_000
 
@@ -63,17 +64,20 @@ def main(folder: str, ceiling: str, what: str) -> None:
         seed=0,
     )
     seconds: dict[str, tuple[float, float]] = {}
+    peaks: dict[str, int] = {}
 
     def lap(name: str, began: tuple[float, float]) -> tuple[float, float]:
         now = time.process_time(), time.perf_counter()
         seconds[name] = now[0] - began[0], now[1] - began[1]
+        peaks[name] = peak_above(0) or 0
+        begin_peak()
         return now
 
     limit = parse_ceiling(ceiling)
     assert limit is not None
     with spilling(limit) as spill:
         began = time.process_time(), time.perf_counter()
-        rows = read_rows(open_table(folder), options, None, spill.empty)
+        rows = read_rows(open_table(folder), options, None, spill)
         began = lap("read and order", began)
         if what == "fit":
             model = fit_propensity(rows.design, rows.treated)
@@ -89,7 +93,7 @@ def main(folder: str, ceiling: str, what: str) -> None:
             assert matched.certificate.violations == 0
             answer = _digest(matched.pairing.partner, matched.pairing.indptr)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": seconds, "peak": peak, "answer": answer}))
+    print(json.dumps({"seconds": seconds, "peaks": peaks, "peak": max(peak, *peaks.values()), "answer": answer}))
 
 
 if __name__ == "__main__":

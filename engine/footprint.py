@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from engine.effects.opened import Asked
 from engine.errors import JusticeLabError
 from engine.matching.design import is_category
 from engine.matching.options import MatchOptions
 from engine.memory import Estimate, estimate, in_words, require_memory
-from engine.spill import Allocate, spilling
+from engine.spill import MEMORY, Space, spilling
 from engine.tables import TableSource, first_bytes
 
 _READ = 56
@@ -148,7 +146,7 @@ def require_text_fits(table: Any, ceiling: int | None) -> None:
 
 
 @contextmanager
-def placed(footprint: Footprint, ceiling: int | None) -> Iterator[Allocate]:
+def placed(footprint: Footprint, ceiling: int | None) -> Iterator[Space]:
     """Yield what makes the columns of a match: in memory where they fit, in files otherwise.
 
     Parameters
@@ -162,7 +160,7 @@ def placed(footprint: Footprint, ceiling: int | None) -> Iterator[Allocate]:
         The match does not fit even so, or there is no room for the files; both are known now.
     """
     if ceiling is None or footprint.in_memory.total <= ceiling:
-        yield np.empty
+        yield MEMORY
         return
     require_memory(
         footprint.out_of_core,
@@ -170,4 +168,4 @@ def placed(footprint: Footprint, ceiling: int | None) -> Iterator[Allocate]:
         repair=f"That is with {in_words(footprint.on_disk)} of columns in files already",
     )
     with spilling(ceiling) as spill:
-        yield spill.empty
+        yield spill

@@ -194,10 +194,10 @@ def match(
         with stages.stage("read") as tell:
             source = open_table(table)
             _require_columns(source, checked, (*asked.outcomes, *asked.placebos))
-            allocate = files.enter_context(
+            space = files.enter_context(
                 placed(footprint_of(source, checked, asked, written=out is not None), ceiling)
             )
-            rows = read_rows(source, checked, tell, allocate)
+            rows = read_rows(source, checked, tell, space)
         return _matched(rows, source, checked, asked, out, stages, started, progress)
 
 

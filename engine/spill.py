@@ -12,9 +12,9 @@ import os
 import tempfile
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +22,41 @@ from numpy.typing import NDArray
 from engine.errors import StorageError
 from engine.memory import in_words
 
-Allocate = Callable[[Any, Any], NDArray[Any]]
-"""Makes an array of a shape and a type, like ``numpy.empty``."""
+
+class Space(Protocol):
+    """Where arrays are made: in memory, or in files."""
+
+    @property
+    def out_of_core(self) -> bool:
+        """Whether large arrays are in files, so that rows are worked on in parts."""
+
+    def empty(self, shape: Any, dtype: Any = np.float64) -> NDArray[Any]:
+        """Make an array, as ``numpy.empty`` does."""
+
+    def relieve(self) -> None:
+        """Give pages of files back to the system where memory is short."""
+
+
+class Memory:
+    """Arrays in memory."""
+
+    out_of_core = False
+
+    def empty(self, shape: Any, dtype: Any = np.float64) -> NDArray[Any]:
+        """See :class:`Space`."""
+        return np.empty(shape, dtype)
+
+    def relieve(self) -> None:
+        """See :class:`Space`; there is nothing to give back."""
+
+
+MEMORY = Memory()
 
 _TICK = 0.004
 """Seconds between two looks of the guard. Two cores touch at most some 60 MB in that time."""
-_HEADROOM = 128 << 20
-"""Below the ceiling at which the guard acts: what may be touched before it has acted."""
+_HEADROOM = 8
+"""The guard acts at this part of the ceiling below it: on a busy machine it comes late, and what is
+touched until then has to fit."""
 _SMALL = 1 << 20
 """Arrays of fewer bytes stay in memory: a mapping of their own would cost more than it saves."""
 
@@ -44,9 +72,11 @@ class Spill:
         Resident bytes of the whole process.
     """
 
+    out_of_core = True
+
     def __init__(self, folder: Path, ceiling: int) -> None:
         self._folder = folder
-        self._limit = max(ceiling - _HEADROOM, ceiling // 2)
+        self._limit = ceiling - ceiling // _HEADROOM
         self._maps: list[weakref.ref[mmap.mmap]] = []
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -80,6 +110,7 @@ class Spill:
         with self._lock:
             self._maps = [known for known in self._maps if known() is not None]
             self._maps.append(weakref.ref(mapped))
+        self.relieve()
         return np.frombuffer(mapped, kind, count).reshape(shape)
 
     def release(self) -> None:
@@ -90,10 +121,14 @@ class Spill:
                 if mapped is not None:
                     mapped.madvise(mmap.MADV_DONTNEED)
 
+    def relieve(self) -> None:
+        """Give pages back where the process is near its ceiling."""
+        if resident_bytes() > self._limit:
+            self.release()
+
     def _guard(self) -> None:
         while not self._stop.wait(_TICK):
-            if resident_bytes() > self._limit:
-                self.release()
+            self.relieve()
 
     def close(self) -> None:
         """End the guard."""

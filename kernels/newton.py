@@ -12,7 +12,6 @@ Convergence is judged in units of statistical error: the scaled gradient is the 
 the last relative change of the deviance at most 1e-10.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -114,8 +113,6 @@ class Predictors:
     columns : CodedColumns
     treated : uint8, shape (n,)
     weights : float64, shape (n,) or (0,)
-    allocate : callable
-        Makes an array of a shape and a type.
     """
 
     def __init__(
@@ -123,11 +120,10 @@ class Predictors:
         columns: CodedColumns,
         treated: np.ndarray,
         weights: np.ndarray,
-        allocate: Callable[..., np.ndarray] = np.empty,
     ) -> None:
         self._data = columns, treated, weights
-        self._kept = allocate(len(treated), np.float64)
-        self._last = allocate(len(treated), np.float64)
+        self._kept = np.empty(len(treated))
+        self._last = np.empty(len(treated))
 
     def at(self, beta: np.ndarray) -> tuple[float, np.ndarray]:
         """See :class:`Sums`."""
@@ -357,7 +353,6 @@ def fit(
     *,
     ridge: float = 0.0,
     start: np.ndarray | None = None,
-    allocate: Callable[..., np.ndarray] = np.empty,
     sums: Sums | None = None,
 ) -> NewtonFit:
     """Fit by maximum likelihood, or by penalised likelihood for ``ridge`` > 0.
@@ -375,8 +370,6 @@ def fit(
         Penalty ridge / 2 times the sum of squared slopes on the scaled columns, in [0, inf).
     start : float64, shape (p,), optional
         Coefficients to start from.
-    allocate : callable
-        Makes the arrays of length n.
     sums : Sums, optional
         Who sums over the rows; this process by default.
 
@@ -401,7 +394,7 @@ def fit(
         if pilot.status == CONVERGED:
             beta, metric = pilot.beta, pilot.information
     if sums is None:
-        sums = Predictors(columns, treated, weights, allocate)
+        sums = Predictors(columns, treated, weights)
     fitted = _descend(sums, penalty, beta, metric, active, LARGEST_STEPS)
     if fitted.status != CONVERGED and metric is not None:
         # A rare level may be separated in the sample alone, which makes a start far from anything.

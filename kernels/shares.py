@@ -1,8 +1,8 @@
 """Sums in shares: what a part of the rows adds to deviance, gradient and information.
 
-The fixed tree over chunks falls apart into subtrees: whoever holds a block of rows sums its subtree,
-and a few numbers for each block are all that travels. The tree over the blocks is then the rest of
-the same tree, so the sums are those of one pass over all rows, to the last bit.
+The fixed tree over chunks falls apart into subtrees: whoever holds a block of rows sums its
+subtree, and a few numbers for each block are all that travels. The tree over the blocks is then the
+rest of the same tree, so the sums are those of one pass over all rows, to the last bit.
 """
 
 import numpy as np

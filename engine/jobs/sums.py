@@ -11,6 +11,7 @@ import json
 import mmap
 from collections import deque
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -259,7 +260,7 @@ class SharedSums:
         parameters = {"columns": str(self._folder), "beta": beta.tolist(), "width": width}
         shares = min(count, _TASKS_A_WORKER * self._backend.workers)
         edges = [count * share // shares for share in range(shares + 1)]
-        for start, stop in zip(edges[:-1], edges[1:], strict=True):
+        for start, stop in pairwise(edges):
             units = Units(start * width, stop * width)
             self._queue.tasks.append(
                 Task(compute, parameters, str(self._folder), named, named, ("sum",), units)

@@ -6,6 +6,7 @@ same way. The key is public; it is never used to hide who somebody is.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from engine.buffers import to_arrow, to_numpy
 from engine.columns import count_missing, missing_rows, row_numbers
 from engine.errors import InputError
-from engine.spill import Allocate, blocks
+from engine.spill import MEMORY, Space, blocks
 from engine.tables import TableSource, column
 from kernels.memory import unlocked
 from kernels.ordering import order_by_key
@@ -29,6 +30,7 @@ from kernels.philox import (
 
 _LOW_WORD = (1 << 64) - 1
 _BLOCK = 1 << 20
+_GATHERED = 1 << 22
 _BUCKET = 1 << 23
 """Rows of a bucket that is sorted in memory: 64 MB of keys, and as much again for each step."""
 
@@ -63,16 +65,16 @@ class Identity:
         return values[self.order]
 
     def gather_shared(
-        self, values: NDArray[np.float64], allocate: Allocate = np.empty
+        self, values: NDArray[np.float64], space: Space = MEMORY
     ) -> NDArray[np.float64]:
         """Return values in canonical order: the same memory where that is their order.
 
         Nobody writes into the result. It is not marked read-only, see :meth:`gather`. An array out
         of core is always one of its own: what a table hands out stays in memory.
         """
-        if self.order is None and allocate is np.empty:
+        if self.order is None and not space.out_of_core:
             return unlocked(np.ascontiguousarray(values))
-        result = allocate(len(values), np.float64)
+        result = space.empty(len(values), np.float64)
         self.gather_into(values, result)
         return result
 
@@ -80,9 +82,11 @@ class Identity:
         """Fill ``out`` with values of data rows in canonical order."""
         if self.order is None:
             out[:] = values
-        else:
-            # 'clip' writes straight into out; the default checks bounds by way of a copy
-            np.take(values, self.order, out=out, mode="clip")
+            return
+        # In blocks, so that pages of files can be given back between them. 'clip' writes straight
+        # into out; the default checks bounds by way of a copy.
+        for part in blocks(len(out), _GATHERED):
+            np.take(values, self.order[part], out=out[part], mode="clip")
 
     def data_position(self) -> NDArray[np.int64]:
         """Return each canonical row's place in the data, int64, shape (n,)."""
@@ -98,7 +102,7 @@ class Identity:
 
 
 def identify(
-    source: TableSource, id_column: str | None, seed: int, allocate: Allocate = np.empty
+    source: TableSource, id_column: str | None, seed: int, space: Space = MEMORY
 ) -> Identity:
     """Put the rows of a table in canonical order.
 
@@ -110,8 +114,8 @@ def identify(
         result may change with it.
     seed : int
         In [0, 2^128).
-    allocate : callable
-        Makes what is kept for each row.
+    space : Space
+        Where what is kept for each row is made.
 
     Returns
     -------
@@ -123,8 +127,8 @@ def identify(
         An id is missing, or stands in two rows.
     """
     if id_column is None:
-        unit = allocate(source.n_rows, np.uint64)
-        numbers = allocate(source.n_rows, np.int64)
+        unit = space.empty(source.n_rows, np.uint64)
+        numbers = space.empty(source.n_rows, np.int64)
         for part in blocks(source.n_rows, _BLOCK):
             unit[part] = np.arange(part.start, part.stop, dtype=np.uint64)
             numbers[part] = np.arange(part.start + 1, part.stop + 1)
@@ -139,10 +143,10 @@ def identify(
             repair="Fill the empty ids, or leave --id out to use row numbers",
         )
     values, unit = _units(values)
-    order, same = order_of(unit, seed, allocate)
+    order, same = order_of(unit, seed, space)
     if len(same):
         _refuse_duplicates(source, id_column, values, order, same)
-    own = allocate(len(unit), np.uint64)
+    own = space.empty(len(unit), np.uint64)
     np.take(unit, order, out=own, mode="clip")
     if values.type == pa.int64():
         return Identity(order, to_arrow(own.view(np.int64)), own, seed)
@@ -150,7 +154,7 @@ def identify(
 
 
 def order_of(
-    unit: NDArray[np.uint64], seed: int, allocate: Allocate = np.empty
+    unit: NDArray[np.uint64], seed: int, space: Space = MEMORY
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Sort rows by (key, row): in buckets of the key's leading bits, each sorted in memory.
 
@@ -158,8 +162,8 @@ def order_of(
     ----------
     unit : uint64, shape (n,)
     seed : int
-    allocate : callable
-        Makes the order, and two arrays of length n on the way.
+    space : Space
+        Where the order is made, and two arrays of length n on the way.
 
     Returns
     -------
@@ -178,7 +182,7 @@ def order_of(
         key = _keys(unit, STAGE_IDENTITY, seed)
         order = order_by_key(key)
         return order, _repeated(key[order])
-    keys, rows = allocate(n, np.uint64), allocate(n, np.int64)
+    keys, rows = space.empty(n, np.uint64), space.empty(n, np.int64)
     shift = np.uint64(64 - bits)
     count = np.zeros(1 << bits, dtype=np.int64)
     for part in blocks(n, _BLOCK):
@@ -196,14 +200,14 @@ def order_of(
         keys[target] = key[dealt]
         rows[target] = dealt + part.start
         place += size
-    order = allocate(n, np.int64)
+    order = space.empty(n, np.int64)
     same = []
-    for bucket in range(len(count)):
-        own = slice(begin[bucket], begin[bucket + 1])
+    for first, last in pairwise(begin):
+        own = slice(first, last)
         key = keys[own]
         within = order_by_key(key)
         order[own] = rows[own][within]
-        same.append(_repeated(key[within]) + begin[bucket])
+        same.append(_repeated(key[within]) + first)
     return order, np.concatenate(same)
 
 

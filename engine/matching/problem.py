@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.matching.sorting import pool_in_order
-from engine.spill import Allocate
+from engine.spill import MEMORY, Space
 from kernels.extent import count_matchable, smallest_caliper
 from kernels.nearest import windows_into
 from kernels.ordering import rows_by_cell_and_score
@@ -51,8 +51,8 @@ class Problem:
         Whitened coordinates for Mahalanobis distance.
     caliper : float
         Largest difference of scores, inclusive; inf for none.
-    allocate : callable
-        Makes the sorted arrays: in memory, or in files for rows out of core.
+    space : Space
+        Where sorted arrays are made.
     """
 
     score: Floats
@@ -65,17 +65,12 @@ class Problem:
     width: Floats = field(default_factory=lambda: np.empty(0))
     position: Floats | None = None
     caliper: float = float("inf")
-    allocate: Allocate = np.empty
-
-    @property
-    def out_of_core(self) -> bool:
-        """Whether rows lie in files, so that they are worked on in parts."""
-        return self.allocate is not np.empty
+    space: Space = MEMORY
 
     @cached_property
     def layout(self) -> "Layout":
         """Pool and focal rows in sorted order: sorted once, however often they are looked at."""
-        return lay_out(self.score, self.focal, self.eligible, self.cell, self.allocate)
+        return lay_out(self.score, self.focal, self.eligible, self.cell, self.space)
 
 
 @dataclass(frozen=True)
@@ -115,7 +110,7 @@ def lay_out(
     focal: NDArray[np.bool_],
     eligible: NDArray[np.bool_],
     cell: Integers | None,
-    allocate: Allocate = np.empty,
+    space: Space = MEMORY,
 ) -> Layout:
     """Sort the rows that take part, partners and focal rows apart.
 
@@ -125,8 +120,8 @@ def lay_out(
         Finite where eligible.
     focal, eligible : bool, shape (n,)
     cell : int64, shape (n,), or None
-    allocate : callable
-        Makes the arrays of the pool.
+    space : Space
+        Where the arrays of the pool are made.
 
     Returns
     -------
@@ -134,7 +129,7 @@ def lay_out(
     """
     n_cells = 1 if cell is None else int(cell.max(initial=0)) + 1
     pool_rows, pool_score, pool_start = pool_in_order(
-        score, ~focal & eligible, cell, n_cells, allocate
+        score, ~focal & eligible, cell, n_cells, space
     )
     # The focal rows are few: sorted among themselves, not searched for in the table again.
     focal_rows = np.flatnonzero(focal & eligible)
@@ -142,7 +137,7 @@ def lay_out(
     focal_order, focal_score, focal_start = rows_by_cell_and_score(
         score[focal_rows], np.ones(len(focal_rows), dtype=np.bool_), focal_cell, n_cells
     )
-    run = allocate(len(pool_score), np.int64)
+    run = space.empty(len(pool_score), np.int64)
     mark_runs(pool_score, pool_start, run)
     if focal_cell is None:
         low = np.zeros(len(focal_rows), dtype=np.int64)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from engine.errors import InputError, UnfittedError
 from engine.matching.design import Design, code_columns, term_names, term_of_level
+from engine.matching.mapped_sums import MappedSums
 from engine.matching.screening import Tally, describe, screen, tally_columns
 from engine.matching.separation import SeparatedTerm, describe_separated, separated_terms
 from kernels.cholesky import condition_number
@@ -242,8 +243,7 @@ def fit_propensity(
             work,
             active,
             ridge=penalty,
-            allocate=design.allocate,
-            sums=None if sums is None else sums(columns, label, work),
+            sums=_sums_of(design, columns, label, work, sums),
         )
         if method == "ml" and not _certified(fitted, work):
             found = _separated(design, active, treated, work, fitted.eta)
@@ -300,6 +300,21 @@ def fit_propensity(
         tuple(separation),
         tuple(notes),
     )
+
+
+def _sums_of(
+    design: Design,
+    columns: CodedColumns,
+    label: NDArray[np.uint8],
+    weights: NDArray[np.float64],
+    given: SumsOf | None,
+) -> Sums | None:
+    """Return who sums over the rows; None for the fit's own way, which is for rows in memory."""
+    if given is not None:
+        return given(columns, label, weights)
+    if design.space.out_of_core:
+        return MappedSums(columns, label, weights, design.space)
+    return None
 
 
 def _refuse_unconverged() -> None:

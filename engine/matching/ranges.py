@@ -12,7 +12,7 @@ Where the order of service is another one, where a person may enter only once, o
 caliper, a halo has no bounds, and all rows are one range.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -182,7 +182,6 @@ def pair_ranges_in_turn(
     quota: Integers | None = None,
     reuse_max: int = 1,
     order: Order = "largest",
-    visited: Callable[[], None] | None = None,
 ) -> Pairing:
     """Match without replacement, range after range in the order of service, round after round.
 
@@ -194,8 +193,6 @@ def pair_ranges_in_turn(
     ratio, quota, reuse_max
         As for :func:`engine.matching.pairing.pair_without_replacement`.
     order : {'largest', 'smallest'}
-    visited : callable, optional
-        Called after each range.
 
     Returns
     -------
@@ -205,15 +202,14 @@ def pair_ranges_in_turn(
     layout = problem.layout
     n_focal = len(layout.focal_rows)
     asked = np.full(n_focal, ratio, dtype=np.int64) if quota is None else quota
-    used = problem.allocate(len(layout.pool_rows), np.int32)
+    used = problem.space.empty(len(layout.pool_rows), np.int32)
     used[:] = 0
     chosen = np.full((n_focal, ratio), -1, dtype=np.int64)
     count = np.zeros(n_focal, dtype=np.int64)
     for round_number in range(ratio):
         for one in ranges if order == "smallest" else reversed(ranges):
             _serve(problem, one, order, reuse_max, round_number, asked, used, chosen, count)
-            if visited is not None:
-                visited()
+            problem.space.relieve()
     taken = chosen[np.arange(ratio)[None, :] < count[:, None]]
     share = 1.0 / np.repeat(count, count)
     indptr = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)

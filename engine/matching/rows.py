@@ -22,7 +22,7 @@ from engine.matching.design import Design, read_design
 from engine.matching.identity import Identity, identify
 from engine.matching.options import MatchOptions
 from engine.matching.propensity import require_both_arms
-from engine.spill import Allocate
+from engine.spill import MEMORY, Space
 from engine.tables import TableSource, column
 
 
@@ -71,7 +71,7 @@ def read_rows(
     source: TableSource,
     options: MatchOptions,
     progress: Callable[[float], None] | None = None,
-    allocate: Allocate = np.empty,
+    space: Space = MEMORY,
 ) -> Rows:
     """Read the columns of a match, all but the outcomes.
 
@@ -81,8 +81,8 @@ def read_rows(
     options : MatchOptions
     progress : callable, optional
         Told the share done.
-    allocate : callable
-        Makes the columns that are kept: in memory, or in files where they are larger than that.
+    space : Space
+        Where the columns that are kept are made.
 
     Returns
     -------
@@ -99,10 +99,10 @@ def read_rows(
         values, options.treated, name=options.treatment, source=source
     )
     require_both_arms(in_data_order)
-    identity = identify(source, options.id, options.seed, allocate)
+    identity = identify(source, options.id, options.seed, space)
     design = read_design(
         source, options.covariates, options.categorical, identity, options.missing, progress,
-        allocate,
+        space,
     )  # fmt: skip
     limits = options.covariate_caliper
     covariate = _numbers(source, tuple(c.column for c in limits), "caliper", identity)

@@ -114,7 +114,7 @@ def score_rows(rows: Rows, options: MatchOptions) -> Scoring:
         position=whiten(rows.mahalanobis, rows.treated, options.mahalanobis)
         if options.mahalanobis
         else None,
-        allocate=rows.design.allocate,
+        space=rows.design.space,
     )
     width, width_logit, gap = _NO_LIMIT, _NO_LIMIT, 1.0
     if options.keep_share is not None:

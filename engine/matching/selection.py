@@ -68,7 +68,7 @@ def pair_rows(problem: Problem, rows: Rows, options: MatchOptions, ratio: int) -
     """
     one_person = options.one_per_person
     order = None if options.replace else options.order
-    by_range = problem.out_of_core and can_cut(problem, order, one_per_person=one_person)
+    by_range = problem.space.out_of_core and can_cut(problem, order, one_per_person=one_person)
     if options.replace:
         ties_all = options.ties == "all"
         if by_range:

@@ -4,10 +4,12 @@ Rows are dealt to ranges of scores whose borders come from a sample, each range 
 and the ranges stand one after another. Equal scores never part, so the order is that of one sort.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.spill import Allocate, blocks
+from engine.spill import MEMORY, Space, blocks
 from kernels.ordering import deal_into_cells, rows_by_cell_and_score, rows_by_score
 
 Integers = NDArray[np.int64]
@@ -24,7 +26,7 @@ def pool_in_order(
     take: NDArray[np.bool_],
     cell: Integers | None,
     n_cells: int,
-    allocate: Allocate = np.empty,
+    space: Space = MEMORY,
 ) -> tuple[Integers, Floats, Integers]:
     """Return the rows taken sorted by (cell, score, row), their scores, and cell starts.
 
@@ -35,8 +37,8 @@ def pool_in_order(
     take : bool, shape (n,)
     cell : int64, shape (n,), or None
     n_cells : int
-    allocate : callable
-        Makes the results; ``numpy.empty`` sorts all at once.
+    space : Space
+        Where the results are made; in memory, all is sorted at once.
 
     Returns
     -------
@@ -44,17 +46,15 @@ def pool_in_order(
     sorted_score : float64, shape (m,)
     start : int64, shape (n_cells + 1,)
     """
-    if allocate is np.empty or len(score) <= _RANGE:
+    if not space.out_of_core or len(score) <= _RANGE:
         return rows_by_cell_and_score(score, take, cell, n_cells)
-    rows, sorted_score = _by_score(score, take, allocate)
+    rows, sorted_score = _by_score(score, take, space)
     if cell is None:
         return rows, sorted_score, np.array([0, len(rows)])
-    return deal_into_cells(rows, sorted_score, cell, n_cells, allocate)
+    return deal_into_cells(rows, sorted_score, cell, n_cells, space.empty)
 
 
-def _by_score(
-    score: Floats, take: NDArray[np.bool_], allocate: Allocate
-) -> tuple[Integers, Floats]:
+def _by_score(score: Floats, take: NDArray[np.bool_], space: Space) -> tuple[Integers, Floats]:
     borders = _borders(score, take)
     count = np.zeros(len(borders) + 1, dtype=np.int64)
     for part in blocks(len(score), _BLOCK):
@@ -62,7 +62,7 @@ def _by_score(
         count += np.bincount(found, minlength=len(count))
     begin = np.concatenate([[0], np.cumsum(count)])
     place = begin[:-1].copy()
-    rows, values = allocate(int(begin[-1]), np.int64), allocate(int(begin[-1]), np.float64)
+    rows, values = space.empty(int(begin[-1]), np.int64), space.empty(int(begin[-1]), np.float64)
     for part in blocks(len(score), _BLOCK):
         own = np.flatnonzero(take[part])
         taken = score[part][own]
@@ -73,11 +73,11 @@ def _by_score(
         rows[target] = own[dealt] + part.start
         values[target] = taken[dealt]
         place += size
-    for k in range(len(count)):
-        own = slice(begin[k], begin[k + 1])
-        order, ordered = rows_by_score(np.array(values[own]))
-        rows[own] = rows[own][order]
-        values[own] = ordered
+    for first, last in pairwise(begin):
+        some = slice(first, last)
+        order, ordered = rows_by_score(np.array(values[some]))
+        rows[some] = rows[some][order]
+        values[some] = ordered
     return rows, values
 
 
