@@ -51,13 +51,19 @@ class MappedSums:
         self._weights = weights
         self._space = space
         self._last = self._kept = np.empty(0)
+        self._back = False
+
+    def _there_and_back(self, starts: range) -> range:
+        """Return the starts in the other direction than last time: what was read last is there."""
+        self._back = not self._back
+        return starts if self._back else starts[::-1]
 
     def at(self, beta: Floats) -> tuple[float, Floats]:
         """See :class:`kernels.newton.Sums`."""
         self._last = beta.copy()
         count = block_count(len(self._treated))
         found = np.empty((count, self._columns.n_terms + 1))
-        for start in range(0, count, _BLOCKS):
+        for start in self._there_and_back(range(0, count, _BLOCKS)):
             stop = min(start + _BLOCKS, count)
             found[start:stop] = gradient_of_blocks(
                 self._columns, beta, self._treated, self._weights, start, stop
@@ -72,14 +78,15 @@ class MappedSums:
     def information(self) -> Floats:
         """See :class:`kernels.newton.Sums`."""
         step = min(numba.get_num_threads(), SEGMENTS)
-        parts = []
-        for start in range(0, SEGMENTS, step):
+        parts = {}
+        for start in self._there_and_back(range(0, SEGMENTS, step)):
             stop = min(start + step, SEGMENTS)
-            parts.append(
-                information_of_segments(self._columns, self._kept, self._weights, start, stop)
+            parts[start] = information_of_segments(
+                self._columns, self._kept, self._weights, start, stop
             )
             self._space.relieve()
-        dense, cross, tables = (np.concatenate(some) for some in zip(*parts, strict=True))
+        ordered = [parts[start] for start in sorted(parts)]
+        dense, cross, tables = (np.concatenate(some) for some in zip(*ordered, strict=True))
         return assemble_information(self._columns, dense, cross, tables)
 
     def predictor(self) -> Floats:

@@ -7,15 +7,15 @@ from engine.records.extract import Extract
 
 _PER_ROW = {
     "person_profile": 160,
-    "disposals": 1_400,
-    "offences": 220,
-    "custody_spells": 120,
-    "oasys": 300,
+    "disposals": 700,
+    "offences": 120,
+    "custody_spells": 80,
+    "oasys_assessments": 120,
 }
 """Bytes a row of a partition while its columns are computed: some 65 of a disposal, in pieces of
 eight bytes and twice over."""
-_OTHER = 120
-_UNEVEN = 1.3
+_OTHER = 60
+_UNEVEN = 1.1
 """The fullest partition beside the mean one: records cluster on people with low numbers."""
 _READ_AHEAD = 2
 
