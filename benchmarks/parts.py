@@ -93,7 +93,16 @@ def main(folder: str, ceiling: str, what: str) -> None:
             assert matched.certificate.violations == 0
             answer = _digest(matched.pairing.partner, matched.pairing.indptr)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": seconds, "peaks": peaks, "peak": max(peak, *peaks.values()), "answer": answer}))
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "peaks": peaks,
+                "peak": max(peak, *peaks.values()),
+                "answer": answer,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ class Spill:
         kind = np.dtype(dtype)
         count = int(np.prod(shape))
         size = count * kind.itemsize
-        if size < _SMALL:
+        if size < _SMALL or not size:
             return np.empty(shape, kind)
         try:
             with tempfile.TemporaryFile(dir=self._folder, prefix=".spill-") as file:

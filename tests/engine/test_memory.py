@@ -7,8 +7,8 @@ import pytest
 from engine.errors import StorageError, UsageError
 from engine.memory import (
     BASE,
-    LEAST,
     DATABASE_LEAST,
+    LEAST,
     database_memory,
     database_share,
     default_database_memory,
@@ -66,10 +66,12 @@ def test_what_fits_starts_and_what_does_not_is_refused_with_the_estimate():
         require_memory(needed, needed.total - 1, repair="Or use Parquet")
     message = str(refused.value)
     assert refused.value.exit_code == 74
-    assert f"the match would need about {in_words(needed.total)}" in message.replace("The m", "the m")
+    assert f"the match would need about {in_words(needed.total)}" in message.replace(
+        "The m", "the m"
+    )
     assert "the design 3.3 GiB, the sort 1.1 GiB, the program itself" in message
     assert "nothing" not in message.replace("nothing was", "")
-    advice = message.split("at least --memory ")[1].split(".")[0]
+    advice = message.split("at least --memory ")[1].split(".", maxsplit=1)[0]
     assert needed.total <= parse_ceiling(advice) < needed.total + (65 << 20)
     assert message.endswith("Or use Parquet.")
 
@@ -86,5 +88,5 @@ def test_a_database_gets_what_the_rest_leaves():
     assert 1.25 * share + estimate("", parts).total == pytest.approx(4 * GIB, abs=8)
     least = estimate("", [*parts, ("", DATABASE_LEAST)]).total
     assert database_share("preparing the store", least, parts) > 0
-    with pytest.raises(StorageError, match="preparing the store would need|Preparing the store"):
+    with pytest.raises(StorageError, match="preparing the store would need"):
         database_share("preparing the store", least - 1, parts)

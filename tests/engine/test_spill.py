@@ -62,7 +62,10 @@ def test_no_room_is_said_before_anything_is_written(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "no space")
 
     monkeypatch.setattr(module.os, "posix_fallocate", full)
-    with spilling(1 << 30, tmp_path) as spill, pytest.raises(StorageError, match="no room for 8 MiB"):
+    with (
+        spilling(1 << 30, tmp_path) as spill,
+        pytest.raises(StorageError, match="no room for 8 MiB"),
+    ):
         spill.empty(MIB, np.float64)
 
 

@@ -1,6 +1,7 @@
 """Matching range by range is matching all at once: the same sets, in the same order."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -87,7 +88,9 @@ def test_greedy_chains_cross_many_ranges():
 
 def test_a_variable_ratio_keeps_what_each_row_asks_for():
     rng = np.random.default_rng(4)
-    problem = Problem(rng.normal(size=600), rng.random(600) < 0.2, np.ones(600, dtype=bool), caliper=0.4)
+    problem = Problem(
+        rng.normal(size=600), rng.random(600) < 0.2, np.ones(600, dtype=bool), caliper=0.4
+    )
     quota = variable_quota(problem, 2, 4)
     found = pair_ranges_in_turn(problem, cut(problem, 40), ratio=4, quota=quota)
     assert same(found, pair_without_replacement(problem, ratio=4, quota=quota))
@@ -98,17 +101,22 @@ def test_every_focal_row_is_in_one_range_and_equal_scores_are_not_parted():
     score = rng.integers(0, 30, 3_000).astype(float)
     cell = rng.integers(0, 40, 3_000)
     cell[:1500] = 7  # one cell is larger than a range, the others share ranges
-    problem = Problem(score, rng.random(3_000) < 0.3, np.ones(3_000, dtype=bool), cell=cell, caliper=1.0)
+    problem = Problem(
+        score, rng.random(3_000) < 0.3, np.ones(3_000, dtype=bool), cell=cell, caliper=1.0
+    )
     ranges = cut(problem, 200)
     assert len(ranges) > 5
     edges = [(one.focal_start, one.focal_stop) for one in ranges]
     assert edges[0][0] == 0
     assert edges[-1][1] == len(problem.layout.focal_order)
-    assert all(before[1] == after[0] for before, after in zip(edges, edges[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in pairwise(edges))
     layout = problem.layout
     own = cell[layout.focal_rows][layout.focal_order]
     for _, stop in edges[:-1]:
-        assert (own[stop - 1], layout.focal_score[stop - 1]) != (own[stop], layout.focal_score[stop])
+        assert (own[stop - 1], layout.focal_score[stop - 1]) != (
+            own[stop],
+            layout.focal_score[stop],
+        )
     halo = [one.pool_stop - one.pool_start for one in ranges]
     assert max(halo) < len(layout.pool_rows) / 2
 
@@ -132,6 +140,8 @@ def test_only_what_a_halo_bounds_is_cut(caliper, order, one_per_person, cuttable
 
 
 def test_nobody_eligible_gives_no_sets():
-    problem = Problem(np.zeros(3), np.array([True, False, False]), np.zeros(3, dtype=bool), caliper=1.0)
+    problem = Problem(
+        np.zeros(3), np.array([True, False, False]), np.zeros(3, dtype=bool), caliper=1.0
+    )
     assert cut(problem) == ()
     assert len(joined(problem, []).partner) == 0
