@@ -119,12 +119,16 @@ def as_record(figures: list[Figure], size: str, peers: dict[str, str], date: str
         "date": date,
         "machine": machine(),
         "peers": peers,
-        "figures": [{**asdict(figure), "verdict": figure.verdict} for figure in figures],
+        "figures": [
+            {**asdict(figure), "verdict": figure.verdict, "date": date} for figure in figures
+        ],
     }
 
 
 def joined(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """Return a record with the figures of a later run of some cases added or renewed.
+
+    Each figure keeps the day of its run, and the record the peers of those that stay.
 
     Parameters
     ----------
@@ -139,6 +143,14 @@ def joined(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     before, after = old["machine"], new["machine"]
     shared = before["versions"].keys() & after["versions"].keys()
     same = all(before["versions"][name] == after["versions"][name] for name in shared)
+    peers = {
+        name: old["peers"].get(name, text) if "not installed" in text else text
+        for name, text in new["peers"].items()
+    }
+    same = same and all(
+        "not installed" in text or text == peers.get(name, text)
+        for name, text in old["peers"].items()
+    )
     others = (before | {"versions": None}, old["size"]) == (after | {"versions": None}, new["size"])
     if not (same and others):
         raise ValueError("the record that is there is of another machine, size or version")
@@ -147,8 +159,10 @@ def joined(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         return tuple(figure[key] for key in ("what", "rows", "measure", "beside"))
 
     renewed = {case(figure): figure for figure in new["figures"]}
-    figures = [renewed.pop(case(figure), figure) for figure in old["figures"]]
-    return new | {"figures": figures + list(renewed.values())}
+    figures = [
+        renewed.pop(case(figure), {"date": old["date"]} | figure) for figure in old["figures"]
+    ]
+    return new | {"figures": figures + list(renewed.values()), "peers": old["peers"] | peers}
 
 
 def _number(value: float) -> str:
@@ -170,9 +184,11 @@ def _machine_line(record: dict[str, Any]) -> str:
     there = [f"{name} {text}" for name, text in known.items() if "not installed" not in text]
     absent = [name for name, text in known.items() if "not installed" in text]
     missing = f" Not installed: {', '.join(absent)}." if absent else ""
+    days = sorted({figure.get("date", record["date"]) for figure in record["figures"]})
+    when = " to ".join(days if len(days) < 2 else (days[0], days[-1]))
     return (
         f"{box['processor']} ({box['family']}), {box['cores']} cores, {box['memory_gb']} GB, "
-        f"{box['system']}, Python {box['python']}; {', '.join(there)}. {record['date']}.{missing}"
+        f"{box['system']}, Python {box['python']}; {', '.join(there)}. {when}.{missing}"
     )
 
 

@@ -1,9 +1,9 @@
-"""``justicelab bootstrap`` and ``collect``: resumable resampling of a finished match."""
+"""``justicelab bootstrap`` and ``collect``: resumable resampling of a finished match or study."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +14,10 @@ from cli.boundary import guarded
 Folder = Annotated[
     Path,
     typer.Argument(
-        metavar="DIR", readable=False, help="Folder of a finished match.", show_default=False
+        metavar="DIR",
+        readable=False,
+        help="Folder of a finished match or study.",
+        show_default=False,
     ),
 ]
 Replicates = Annotated[
@@ -34,6 +37,23 @@ Table = Annotated[
         readable=False,
         help="The table of the match, byte for byte; set and refit need it.",
         show_default=False,
+    ),
+]
+Store = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        readable=False,
+        help="The store of the study; set and refit need it.",
+        show_default=False,
+    ),
+]
+Strata = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Keep the numbers of people drawn in each arm, or in each exact cell of each arm: "
+        "arm or exact.",
     ),
 ]
 Seed = Annotated[
@@ -59,6 +79,8 @@ def bootstrap(
     replicates: Replicates,
     kind: Kind = "auto",
     table: Table = None,
+    store: Store = None,
+    strata: Strata = "arm",
     seed: Seed = None,
     level: Level = 0.95,
     resume: Annotated[
@@ -103,7 +125,9 @@ def bootstrap(
         bool, typer.Option("--dry-run", help="Check the match and print what would be done.")
     ] = False,
 ) -> None:
-    """Resample a finished match; run again to go on after a stop, or with a larger B for more.
+    """Resample a finished match or study.
+
+    Run it again to go on after a stop, or with a larger B for more replicates.
 
     Example: justicelab bootstrap matched --replicates 1999
     """
@@ -114,7 +138,7 @@ def bootstrap(
     from engine.warm_up import compile_note, set_threads
 
     asked = Asked(
-        replicates, kind, seed, level, None if table is None else str(table), parse_ceiling(memory)
+        replicates, kind, seed, level, _text(table), _text(store), strata, parse_ceiling(memory)
     )
     if dry_run:
         _show(show_plan(folder, asked), as_json=as_json)
@@ -137,9 +161,11 @@ def bootstrap(
     if content is not None:
         _print(content, as_json=as_json, quiet=quiet)
     elif not quiet:
+        more = "" if strata == "arm" else f" --strata {strata}"
         _tell(
             f"Share {shard} is done. When all are: "
-            f"justicelab collect {folder} --replicates {replicates} --kind {kind}"
+            f"justicelab collect {folder} --replicates {replicates} --kind {kind}{more}, with the "
+            "other options that the shares had"
         )
 
 
@@ -150,6 +176,8 @@ def collect(
     replicates: Replicates,
     kind: Kind = "auto",
     table: Table = None,
+    store: Store = None,
+    strata: Strata = "arm",
     seed: Seed = None,
     level: Level = 0.95,
     memory: Memory = None,
@@ -165,9 +193,13 @@ def collect(
     from engine.memory import parse_ceiling
 
     asked = Asked(
-        replicates, kind, seed, level, None if table is None else str(table), parse_ceiling(memory)
+        replicates, kind, seed, level, _text(table), _text(store), strata, parse_ceiling(memory)
     )
     _print(collect_shares(folder, asked), as_json=as_json, quiet=quiet)
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _tell(note: str) -> None:
@@ -185,18 +217,40 @@ def _print(content: Mapping[str, Any], *, as_json: bool, quiet: bool) -> None:
         return
     resampling = content["resampling"]
     lines = [f"{resampling['method']}, {resampling['replicates']:,} replicates"]
-    for one in content["estimates"]:
-        lines.append(f"{one['outcome']}: {one['measure']} {_figure(one['difference'])}")
-        rows = [("main interval", one["main"]["ci_low"], one["main"]["ci_high"])]
-        for limits in one["intervals"]:
-            speaks = " (read this one)" if limits["method"] == one["speaks"] else ""
-            rows.append((limits["method"] + speaks, limits["low"], limits["high"]))
-        lines += [f"  {name:<28}{_figure(low):>12}{_figure(high):>12}" for name, low, high in rows]
+    lines += _of_study(content) if "measures" in content else _of_match(content)
     for line in lines:
         typer.echo("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line))
     if not quiet:
         for note in (resampling["why"], *content["notes"]):
             _tell(f"Note: {note}")
+
+
+def _of_match(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the intervals of each outcome, exact."""
+    for one in content["estimates"]:
+        yield f"{one['outcome']}: {one['measure']} {_figure(one['difference'])}"
+        rows = [("main interval", one["main"]["ci_low"], one["main"]["ci_high"])]
+        for limits in one["intervals"]:
+            speaks = " (read this one)" if limits["method"] == one["speaks"] else ""
+            rows.append((limits["method"] + speaks, limits["low"], limits["high"]))
+        yield from (
+            f"  {name:<28}{_figure(low):>12}{_figure(high):>12}" for name, low, high in rows
+        )
+
+
+def _of_study(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the main and the resampled interval of each measure, as they stand in the report."""
+    yield f"{'main interval':>16}  {'resampled':>16}  measure"
+    for one in content["measures"]:
+        own = [limits for limits in one["intervals"] if limits["method"] == one["speaks"]]
+        shown = [_range(limits) for limits in (one["main"], *own[:1])]
+        yield f"{shown[0]:>16}  {shown[-1]:>16}  {one['label']}"
+
+
+def _range(limits: Mapping[str, Any]) -> str:
+    if limits["ci_low"] is None:
+        return "held back"
+    return f"{limits['ci_low']:g} to {limits['ci_high']:g}"
 
 
 def _figure(value: float | None) -> str:

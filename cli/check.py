@@ -126,7 +126,8 @@ def _kind(problem: Problem) -> tuple[int, bool, str, str]:
 
 def _problem_lines(group: list[Problem]) -> list[str]:
     """Return severity and place, then what is wrong and what to do."""
-    from engine.submission.problems import column_label
+    from engine.submission.problems import HEADINGS, column_label
+    from engine.submission.rules import NOTHING
 
     first = group[0]
     rows = sorted(problem.row for problem in group if problem.row is not None)
@@ -135,8 +136,8 @@ def _problem_lines(group: list[Problem]) -> list[str]:
         listed = ", ".join(str(row) for row in rows[:SHOWN_ROWS])
         more = f" and {len(rows) - SHOWN_ROWS:,} more" if len(rows) > SHOWN_ROWS else ""
         places.append(f"{'rows' if len(rows) > 1 else 'row'} {listed}{more}")
-    head = f"{first.severity.capitalize()}: {', '.join(places) or 'the file'}"
-    texts = (head, f"{first.found} {first.repair}".removesuffix(" Nothing."))
+    head = f"{HEADINGS[first.severity]}: {', '.join(places) or 'the file'}"
+    texts = (head, f"{first.found} {first.repair}".removesuffix(f" {NOTHING}"))
     return [
         line
         for text, indent in zip(texts, ("", "  "), strict=True)

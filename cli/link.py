@@ -113,6 +113,9 @@ def link(
     else:
         typer.echo(as_text(cohort), nl=False)
     if not quiet:
+        for problem in cohort.check.problems:
+            if problem.row is None and problem.column is None and problem.severity == "warning":
+                typer.echo(f"Note: {problem.found}", err=True)
         waiting = unresolved(cohort)
         if waiting:
             typer.echo(

@@ -42,6 +42,14 @@ def prepare(
             show_default="none; the database takes a third of the machine's, at most 4G",
         ),
     ] = None,
+    link_model: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="JSON",
+            help="A linkage model of the person matching service, as Splink saved it.",
+            show_default="(fixed shares)",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No messages.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Look at the files only and print what they hold.")
@@ -72,6 +80,7 @@ def prepare(
             threads=count,
             memory_bytes=database_memory(None),
             ceiling=parse_ceiling(memory),
+            link_model=link_model,
             progress=progress,
         )
     if as_json:
@@ -98,10 +107,11 @@ def as_text(result: PreparedStore) -> str:
     years = result.manifest["years"]
     known = {year: counts for year, counts in years.items() if year != "0"}
     included = sum(counts["included"] for counts in known.values())
+    made_up = ", made up" if result.manifest["synthetic"] else ""
     facts = (
         ("extract of", result.manifest["extract_date"]),
         ("last index date", result.manifest["last_index_date"]),
-        ("people", f"{result.report.rows['person_profile']:,}"),
+        ("people", f"{result.report.rows['person_profile']:,}{made_up}"),
         ("offences", f"{result.report.rows['offences']:,}"),
         ("disposals", f"{result.report.rows['disposals']:,}"),
         ("index disposals", f"{included:,}"),

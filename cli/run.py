@@ -123,13 +123,20 @@ def run(
     else:
         typer.echo(as_text(study), nl=False)
     if not quiet:
+        if study.unresolved:
+            typer.echo(
+                f"Note: rows with possible matches, none of them certain: {study.unresolved:,}. "
+                "They count as not found. Fill private/review.xlsx and run again with --decisions.",
+                err=True,
+            )
         typer.echo(f"What may be handed over is in {out / 'release'}.", err=True)
 
 
 def as_text(study: Study) -> str:
     """Return the verdict of each analysis, rounded as in the release folder."""
     results = study.released.results
-    lines = [f"{'people':>8}  {results['headline']['verdict'].replace('_', ' ')}"]
+    lines = ["Made-up data: nobody in it exists."] if results["study"]["synthetic"] else []
+    lines += [f"{'people':>8}  {results['headline']['verdict'].replace('_', ' ')}"]
     for one in results["analyses"]:
         people = one["counts"]["treated_matched"]
         told = (one["verdict"] or one["why_not"]).replace("_", " ")

@@ -20,13 +20,13 @@ from engine.effects.analysis import Opened, estimate_measures, mean_limits
 from engine.effects.measures import RATE, Outcomes, count_arm, values_of
 from engine.effects.robustness import assess_robustness
 from engine.effects.welch import describe_group
-from engine.errors import InputError, UnfittedError
-from engine.matching.designed import Designed, design_analysis
+from engine.errors import InputError, JusticeLabError, UnfittedError
+from engine.matching.designed import Designed, design_analysis, with_ratio
 from engine.matching.gate import Gate, judge_match
 from engine.matching.options import MatchOptions
 from engine.matching.pool import Pool, assessed, in_known_regions, with_levels
 from engine.matching.store_columns import GROUPS, LAST_YEAR
-from engine.plan import Plan
+from engine.plan import Plan, in_words_of_the_plan
 from engine.release.linear_form import linear_form_table
 from engine.release.results import balance_results, match_tables
 from engine.release.study_folder import StudyFolder
@@ -80,16 +80,9 @@ class Unit:
     same_as_main: bool = False
 
 
-def covariates_of(plan: Plan) -> tuple[str, ...]:
-    """Return the columns that the main match is made on, in the order of the plan."""
-    named = [column.name for group in plan.covariates.groups for column in GROUPS[group]]
-    left = [name for name in named if name not in plan.covariates.leave_out]
-    return tuple(dict.fromkeys([*left, *plan.covariates.add]))
-
-
 def columns_of(plan: Plan) -> tuple[str, ...]:
     """Return every column of the store that some analysis needs."""
-    needed = [*covariates_of(plan), *plan.matching.exact]
+    needed = [*plan.covariate_names, *plan.matching.exact]
     needed += [plan.region.column] if plan.region.control else []
     needed += [column.name for column in GROUPS["oasys"]] if plan.oasys.trio else []
     return tuple(dict.fromkeys(needed))
@@ -98,12 +91,12 @@ def columns_of(plan: Plan) -> tuple[str, ...]:
 def main_unit(plan: Plan, pool: Pool) -> Unit:
     """Return the main analysis: everybody."""
     everybody = np.ones(len(pool.treated), dtype=np.bool_)
-    return Unit("main", "main", "All people analysed", everybody, covariates_of(plan))
+    return Unit("main", "main", "All people analysed", everybody, plan.covariate_names)
 
 
 def other_units(plan: Plan, pool: Pool) -> list[Unit]:
     """Return the analyses beside the main one, in the order of the report."""
-    own = covariates_of(plan)
+    own = plan.covariate_names
     units = []
     if plan.region.control:
         keep = in_known_regions(pool, plan.region.column)
@@ -155,11 +148,35 @@ def judge(designed: Designed, plan: Plan) -> Gate:
     return judge_match(
         designed.n_treated,
         designed.n_matched,
-        designed.balance,
+        designed.judged_balance,
         matched_treated=limits.matched_treated,
         matched_share=limits.matched_share,
         largest_smd=limits.largest_smd,
+        covariates=limits.covariates,
     )
+
+
+def design_and_judge(
+    pool: Pool, unit: Unit, plan: Plan, tell: Callable[[float], None] | None = None
+) -> tuple[Designed, Gate]:
+    """Match an analysis and judge the match; no outcome is known here.
+
+    Where balance alone misses the gate the plan's further ratios are tried: with more partners
+    chance moves their averages less. The first that passes is taken, else the best balanced.
+    """
+    best = design_analysis(pool, unit.keep, options_of(plan, unit), tell)
+    gate = judge(best, plan)
+    further = () if best.options.by_window else plan.matching.further_ratios
+    for ratio in further:
+        if {rule.code for rule in gate.rules if not rule.passed} != {"largest_smd"}:
+            break
+        if ratio <= plan.matching.ratio:
+            continue
+        other = with_ratio(best, ratio)
+        other_gate = judge(other, plan)
+        if other_gate.passed or other_gate.rules[2].value < gate.rules[2].value:
+            best, gate = other, other_gate
+    return best, gate
 
 
 def run_main(
@@ -181,9 +198,11 @@ def run_main(
             held.stage_balance(known["balance_file"])
             return known, tables
     tell("match", 0.0)
-    options = options_of(plan, unit)
-    designed = design_analysis(pool, unit.keep, options, lambda share: tell("match", share))
-    gate = judge(designed, plan)
+    try:
+        designed, gate = design_and_judge(pool, unit, plan, lambda share: tell("match", share))
+    except JusticeLabError as error:
+        raise in_words_of_the_plan(error) from None
+    options = designed.options
     analysis = _described(unit, designed, gate)
     balance = balance_results(designed.balance)
     held.stage_balance(balance)
@@ -223,7 +242,7 @@ def run_main(
             designed,
             opened,
             calipers=asked.calipers,
-            ratios=asked.ratios,
+            ratios=tuple(sorted({*asked.ratios, options.ratio} if asked.ratios else ())),
             orders=asked.orders,
             placebo=_placebo_options(plan, unit) if asked.placebo else None,
             progress=lambda share: tell("sensitivity", share),
@@ -257,12 +276,11 @@ def run_unit(
         why = {"oasys": "no_assessments", "region": "no_regions"}.get(unit.kind)
         return held.save(name, _not_run(unit, why or "too_few_treated"))
     try:
-        designed = design_analysis(pool, unit.keep, options_of(plan, unit))
+        designed, gate = design_and_judge(pool, unit, plan)
     except UnfittedError:
         return held.save(name, _not_run(unit, "no_score"))
     except InputError:
         return held.save(name, _not_run(unit, "no_match"))
-    gate = judge(designed, plan)
     analysis = _described(unit, designed, gate)
     held.save(f"{name}-balance", {"balance": analysis["balance"], "gate": analysis["gate"]})
     if gate.passed:

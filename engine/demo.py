@@ -140,7 +140,7 @@ SERVICES = (
     Service(
         "second-start",
         "Second start",
-        0.03,
+        0.045,
         NONE,
         0.0,
         CHERRY_PICKED,
@@ -208,7 +208,7 @@ def demo(
     out : path
         Folder: absent, empty, or an earlier demo. One that broke off is taken up where it was.
     people : int
-        In the nation; a service has 2 or 3 % of them.
+        In the nation; a service has 2 to 5 % of them.
     seed : int
         Of the nation.
     progress : callable, optional
@@ -298,7 +298,6 @@ def _study(
         folder / STORE,
         out,
         description=submissions / f"{service.name}-description.xlsx",
-        synthetic=True,
         progress=tell,
     )
     return DemoStudy(service, study.released.results, effect, out / RELEASE / REPORT)

@@ -114,6 +114,10 @@ class Matching(_Section):
     ratio: int = Field(
         default=5, ge=1, le=100, description="Comparison people for each treated person."
     )
+    further_ratios: tuple[Annotated[int, Field(ge=1, le=100)], ...] = Field(
+        default=(10, 20),
+        description="Tried in this order, outcomes closed, where balance alone misses the gate.",
+    )
     replace: bool = Field(default=True, description="A comparison person may serve more than once.")
     caliper: str = Field(
         default="0.2 sd-logit",
@@ -174,6 +178,9 @@ class GateLimits(_Section):
     largest_smd: Positive = Field(
         default=0.10, description="Largest standardised mean difference of any covariate."
     )
+    covariates: tuple[Name, ...] = Field(
+        default=(), description="Covariates that have to keep it; empty: all that are matched on."
+    )
 
 
 class SensitivityPlan(_Section):
@@ -231,6 +238,13 @@ class Plan(_Section):
         text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
+    @property
+    def covariate_names(self) -> tuple[str, ...]:
+        """Columns that the main match is made on, in the order of the plan."""
+        named = [column.name for group in self.covariates.groups for column in GROUPS[group]]
+        left = [name for name in named if name not in self.covariates.leave_out]
+        return tuple(dict.fromkeys([*left, *self.covariates.add]))
+
     def match_options(self, covariates: tuple[str, ...], exact: tuple[str, ...]) -> MatchOptions:
         """Return the options of one match.
 
@@ -255,6 +269,7 @@ class Plan(_Section):
             radius=radius,
             replace=asked.replace,
             missing="indicator",
+            smd_denominator="pooled",
             seed=asked.seed,
         )
 
@@ -332,6 +347,8 @@ def _check_together(plan: Plan, name: str) -> None:
         for column in plan.covariates.leave_out
         if column not in {one.name for g in plan.covariates.groups for one in GROUPS[g]}
     ]
+    named = {one.name for group in plan.covariates.groups for one in GROUPS[group]}
+    named = (named - set(plan.covariates.leave_out)) | set(plan.covariates.add)
     problem: JusticeLabError | None = None
     if plan.matching.method == "radius" and plan.matching.caliper == "none":
         problem = InputError(
@@ -351,6 +368,12 @@ def _check_together(plan: Plan, name: str) -> None:
             "a column that shall be left out is in none of the groups",
             where=f"{name}, [covariates] leave_out",
             repair="Take it out of the list, or check its spelling",
+        )
+    elif any(column not in named for column in plan.gate.covariates):
+        problem = InputError(
+            "a covariate of the gate is none that is matched on",
+            where=f"{name}, [gate] covariates",
+            repair="Take it out of the list, check its spelling, or match on it too",
         )
     elif not plan.covariates.groups and not plan.covariates.add:
         problem = InputError(
@@ -420,6 +443,27 @@ def _refusal(error: ValidationError, name: str) -> InputError:
         rule=f"it is {rule}",
         repair="Change it, or take the line out for the default",
     )
+
+
+_ADVICE = re.compile(
+    r"--(" + "|".join(Matching.model_fields) + r")\b(?: ('[^']*'|ml|ridge|firth|\d+))?"
+)
+
+
+def in_words_of_the_plan(error: JusticeLabError) -> JusticeLabError:
+    """Return an error of the matching with the options of ``match`` as a plan has them."""
+
+    def named(found: re.Match[str]) -> str:
+        name, value = found.groups()
+        if value is None:
+            return f"{name} in the plan's [matching]"
+        plain = value.strip("'")
+        return (
+            f"{name} = {plain if plain.isdigit() else json.dumps(plain)} in the plan's [matching]"
+        )
+
+    parts = {part: _ADVICE.sub(named, getattr(error, part)) for part in ("where", "rule", "repair")}
+    return type(error)(_ADVICE.sub(named, error.found), **parts)
 
 
 def _options(section: str) -> list[str]:

@@ -22,15 +22,14 @@ import pyarrow as pa
 
 from engine.analyses import columns_of, main_unit, other_units, run_main, run_unit
 from engine.cohort.attrition import Attrition, sender_rows, steps, with_stage
-from engine.cohort.pool import comparison_pool
-from engine.cohort.reasons import UNMATCHED
+from engine.cohort.reasons import UNMATCHED, UNRESOLVED
 from engine.effects.measures import Outcomes
 from engine.effects.verdicts import benjamini_hochberg, holm
 from engine.errors import InputError
 from engine.link import MEMORY, LinkedCohort, Linker, checked, link_cohort
 from engine.linkage.link import link_people
 from engine.linkage.review import Decision, decisions_csv, write_review
-from engine.matching.pool import SUBGROUPS, Pool, build_pool
+from engine.matching.pool import SUBGROUPS, Pool, study_pool
 from engine.matching.store_columns import DELAY
 from engine.plan import Plan, plan_text, read_plan
 from engine.release.disclosure import Policy, Released, release_results
@@ -118,6 +117,12 @@ class Study:
     folder: Path
     plan: Plan
 
+    @property
+    def unresolved(self) -> int:
+        """Rows with possible matches, none of them certain: they count as not found."""
+        reasons = (one for stage in self.exact["attrition"]["stages"] for one in stage["reasons"])
+        return sum(one["lost"] for one in reasons if one["code"] == UNRESOLVED)
+
     def __repr__(self) -> str:
         """Return the verdict alone: a prompt must not print exact counts."""
         return f"Study({self.released.results['headline']['verdict']})"
@@ -132,7 +137,6 @@ def run(
     description: Path | None = None,
     order: Order | None = None,
     linking: Linking | None = None,
-    synthetic: bool = False,
     today: dt.date | None = None,
     progress: Progress | None = None,
 ) -> Study:
@@ -153,8 +157,6 @@ def run(
         The order of day and month that the sender declares.
     linking : Linking, optional
         How people are looked for.
-    synthetic : bool
-        Whether the store is a synthetic nation, which the report then says.
     today : datetime.date, optional
         The day of the check.
     progress : callable, optional
@@ -205,7 +207,7 @@ def run(
                 cohort.account, "matching", dict.fromkeys(main["unmatched_rows"], UNMATCHED)
             )
             _correct(analyses, asked)
-            exact = _exact(asked, check, cohort, account, main, analyses, opened, synthetic)
+            exact = _exact(asked, check, cohort, account, main, analyses, opened)
             exact["caveats"] = study_caveats(exact)
             released = release_results(exact, Policy(**asked.disclosure.model_dump()))
         tell("write", 0.0)
@@ -213,7 +215,12 @@ def run(
             held,
             exact,
             released,
-            {**tables, "links": cohort.found.links, "treated": cohort.choice.treated},
+            {
+                **tables,
+                "links": cohort.found.links,
+                "treated": cohort.choice.treated,
+                "removed": pa.table({"person_id": pa.array(cohort.out_of_pool)}),
+            },
             {"attrition": steps(account), "for-sender": sender_rows(check)},
             plan_text(asked),
             RunFacts(
@@ -389,20 +396,11 @@ def _linked(
 
 def _pool(cohort: LinkedCohort, store: Store, plan: Plan) -> Pool:
     """Read the treated and everybody they may be compared with."""
-    treated = cohort.choice.treated
-    years = sorted({day.year for day in treated["index_date"].to_pylist()})
-    comparison = comparison_pool(
+    return study_pool(
         store,
-        treated,
+        cohort.choice.treated,
+        cohort.out_of_pool,
         plan.index.rules(),
-        removed=cohort.out_of_pool,
-        years=years,
-        seed=plan.matching.seed,
-    )
-    return build_pool(
-        store,
-        treated,
-        comparison.table,
         columns_of(plan),
         plan.sub_analyses.by,
         plan.matching.seed,
@@ -427,7 +425,6 @@ def _exact(
     main: dict[str, Any],
     analyses: list[dict[str, Any]],
     store: Store,
-    synthetic: bool,
 ) -> dict[str, Any]:
     """Return the exact results of a study; the caveats are added when all the rest is there."""
     first = analyses[0]
@@ -438,7 +435,7 @@ def _exact(
     return {
         "format": 1,
         "kind": "study",
-        "study": {**study_facts(plan, check.description, store, years), "synthetic": synthetic},
+        "study": study_facts(plan, check.description, store, years),
         "limits": limits_of(plan),
         "headline": headline_of(first),
         "analyses": analyses,
@@ -448,7 +445,7 @@ def _exact(
         "balance": balance_of(first, main["score"]),
         "overlap": main["overlap"],
         "sensitivity": main["sensitivity"],
-        "path": path_of(main["path"], plan, method["caliper_sd"]),
+        "path": path_of(main["path"], method),
         "trio": trio_of(analyses),
         "profile": main["profile"],
         "service": service_of(plan, check.description),

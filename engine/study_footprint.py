@@ -2,7 +2,7 @@
 
 import pyarrow.compute as pc
 
-from engine.analyses import columns_of, covariates_of
+from engine.analyses import columns_of
 from engine.matching.pool import is_category
 from engine.memory import (
     database_share,
@@ -44,7 +44,7 @@ def database_of_study(store: Store, plan: Plan, check: Check, ceiling: int | Non
     if ceiling is None:
         return default_database_memory()
     records, pool = rows_of_study(store, check)
-    covariates = covariates_of(plan)
+    covariates = plan.covariate_names
     categories = sum(is_category(name) for name in covariates)
     # Every number may have an indicator of its empty cells.
     design = 16 * (len(covariates) - categories) + 4 * categories
@@ -60,8 +60,8 @@ def database_of_study(store: Store, plan: Plan, check: Check, ceiling: int | Non
 def rows_of_study(store: Store, check: Check) -> tuple[int, int]:
     """Return the disposals of a store, and at most how many may be in a study's pool.
 
-    A year of follow-up starts at most a year before the service, in the year of the earliest start
-    that the submission names or later; one person has one disposal in the pool.
+    A year of follow-up starts at most a year before the service, so not before the year before that
+    of the earliest start that the submission names.
     """
     years = store.manifest["years"]
     records = sum(counts["disposals"] for counts in years.values())
@@ -71,5 +71,4 @@ def rows_of_study(store: Store, check: Check) -> tuple[int, int]:
         known = [date.year for date in dates if date is not None]
         first = min(known) - 1 if known else 0
     included = sum(counts["included"] for year, counts in years.items() if int(year) >= first)
-    people = int(store.manifest["rows"].get("person_profile", included))
-    return records, min(included, people)
+    return records, included

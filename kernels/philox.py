@@ -27,8 +27,6 @@ STAGE_COUNTS = 12
 """Counter word 2 of the counts of people in a bootstrap that fits and matches again."""
 STAGE_POOL_START = 20
 """Counter word 2 of the starts that are drawn for comparison disposals."""
-STAGE_POOL_CHOICE = 21
-"""Counter word 2 of the choice among the disposals of a comparison person."""
 
 _M0 = np.uint64(0xD2E7470EE14C6C93)
 _M1 = np.uint64(0xCA5A826395121157)

@@ -62,6 +62,17 @@ def test_later_figures_join_a_record_of_the_same_machine():
     assert [figure["what"] for figure in both["figures"]] == ["match", "match", "fit"]
     assert [figure["value"] for figure in both["figures"]] == [0.3, None, 1.0]
     assert both["date"] == "2025-01-02"
+    assert [figure["date"] for figure in both["figures"]] == [
+        "2025-01-02",
+        "2025-01-01",
+        "2025-01-02",
+    ]
+    assert " 2025-01-01 to 2025-01-02." in as_short_table(both)
+    # a peer that the later run did without is still that of the figures that stay
+    found = {"other": "1.2"}
+    assert joined(old | {"peers": found}, later | {"peers": old["peers"]})["peers"] == found
+    with pytest.raises(ValueError, match="another machine"):
+        joined(old | {"peers": found}, later | {"peers": {"other": "1.3"}})
     with pytest.raises(ValueError, match="another machine"):
         joined(old, later | {"machine": later["machine"] | {"cores": 999}})
 

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -33,22 +34,26 @@ def nation(people: int, folder: Path) -> None:
     prepare(folder / "extract", folder / "store", memory_bytes=4 << 30)
 
 
-def usable(folder: str, submission: str, numbers: str, rows: int | None) -> tuple[pa.Table, list]:
+def usable(
+    folder: str, submission: str, numbers: str, rows: slice | None = None
+) -> tuple[pa.Table, list]:
     """Return the usable rows and who they are; ``numbers``: 'all', 'half' of the rows or 'none'."""
     from engine.submission.check import check_submission
 
     people = check_submission(Path(folder) / "submissions" / f"{submission}.csv").table
-    people = people.slice(0, rows)
+    if rows is not None:
+        people = people.slice(rows.start, rows.stop - rows.start)
     truth = pq.read_table(Path(folder) / "truth" / "people.parquet")
     truth = truth.filter(pc.equal(truth["submission"], submission))
     who = dict(zip(truth["row_id"].to_pylist(), truth["person_id"].to_pylist(), strict=True))
     dropped = np.ones(people.num_rows, dtype=bool)
-    if numbers != "none":
+    if numbers == "all":
+        return people, [who[row] for row in people["row_id"].to_pylist()]
+    if numbers == "half":
         given = [people[name].is_valid().to_numpy() for name in NUMBERS]
+        having = np.flatnonzero(np.any(given, axis=0))
         dropped = np.zeros(people.num_rows, dtype=bool)
-        if numbers == "half":
-            having = np.flatnonzero(np.any(given, axis=0))
-            dropped[having[people.num_rows // 2 :]] = True
+        dropped[having[people.num_rows // 2 :]] = True
     for name in NUMBERS:
         kept = pc.if_else(pa.array(dropped), pa.scalar(None, pa.string()), people[name])
         people = people.set_column(people.column_names.index(name), name, kept)
@@ -61,31 +66,70 @@ def _answer(found: list, who: list, **more) -> Answer:
 
 
 def ours(
-    folder: str, submission: str, numbers: str, preset: str = "standard", rows: int | None = None
+    folder: str, submission: str, numbers: str, preset: str = "standard", rows: slice | None = None
 ) -> Run:
     """Link as the product does."""
     from engine.cohort.choose import index_evidence
-    from engine.linkage.link import link_people
+    from engine.linkage import link as link_module
+    from engine.linkage.decisions import guarded
     from engine.store.reading import open_store
 
     people, who = usable(folder, submission, numbers, rows)
     store = open_store(Path(folder) / "store")
+    decide, seen = link_module.decide, {}
+
+    def watched(candidates: Any, *others: Any) -> Any:
+        seen.update(candidates)
+        return decide(candidates, *others)
 
     def run(watch: Stopwatch) -> Answer:
+        # best candidates of rows that are not linked stand in no result
+        seen.clear()
+        link_module.decide = watched
         with tempfile.TemporaryDirectory(prefix="justicelab-benchmark-") as work, watch("link"):
-            linkage = link_people(
+            linkage = link_module.link_people(
                 people,
                 store,
                 preset=preset,
                 evidence=partial(index_evidence, store=store),
                 work=Path(work),
             )
-        return _answer(
-            linkage.links["person_id"].to_pylist(),
-            who,
-            chance=np.array(linkage.links["probability"]),
-            candidate=np.array(linkage.links["weight"].is_valid()),
-        )
+        found = linkage.links["person_id"].to_pylist()
+        best = [
+            one or (guarded(seen[n])[0].person_id if seen.get(n) else 0)
+            for n, one in enumerate(found)
+        ]
+        chance = np.array(linkage.links["probability"])
+        return _answer(found, who, chance=chance, best=np.array(best, dtype=np.int64))
+
+    return run
+
+
+def several(folder: str, submissions: list[str], numbers: str) -> Run:
+    """Link one submission after the other; answers with the chance of each best candidate."""
+    runs = [ours(folder, submission, numbers) for submission in submissions]
+
+    def run(watch: Stopwatch) -> Answer:
+        answers = [one(watch) for one in runs]
+        return {name: np.concatenate([one[name] for one in answers]) for name in answers[0]}
+
+    return run
+
+
+def cohorts(folder: str, submission: str, numbers: str, cohorts: int, people: int) -> Run:
+    """Link so many cohorts of so many usable rows of one submission, each by itself."""
+    runs = [
+        ours(folder, submission, numbers, rows=slice(i * people, (i + 1) * people))
+        for i in range(cohorts)
+    ]
+
+    def run(watch: Stopwatch) -> Answer:
+        answers = [one(watch) for one in runs]
+        sizes = [len(one["found"]) for one in answers]
+        return {
+            **{name: np.concatenate([one[name] for one in answers]) for name in ("found", "truth")},
+            "cohort": np.repeat(np.arange(cohorts), sizes),
+        }
 
     return run
 
@@ -116,11 +160,11 @@ def _index(folder: str) -> tuple[dict[str, list], dict[tuple, set]]:
     return identities, holders
 
 
-def waterfall(folder: str, submission: str, numbers: str, rows: int | None = None) -> Run:
+def waterfall(folder: str, submission: str, numbers: str) -> Run:
     """Link by identifier alone, then by exact name and birth date; only where one person fits."""
     from engine.linkage.submitted import submitted_identities
 
-    people, who = usable(folder, submission, numbers, rows)
+    people, who = usable(folder, submission, numbers)
     identities, holders = _index(folder)
 
     def run(watch: Stopwatch) -> Answer:
@@ -147,14 +191,14 @@ def waterfall(folder: str, submission: str, numbers: str, rows: int | None = Non
     return run
 
 
-def splink_trained(folder: str, submission: str, numbers: str, rows: int | None = None) -> Run:
+def splink_trained(folder: str, submission: str, numbers: str) -> Run:
     """Link with Splink's own comparisons, trained by EM on the submission against the index."""
     import splink.comparison_library as cl
     from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 
     from engine.linkage.submitted import submitted_identities
 
-    people, who = usable(folder, submission, numbers, rows)
+    people, who = usable(folder, submission, numbers)
     identities, holders = _index(folder)
     numbers_of: dict[tuple, str] = {}
     for (kind, value), persons in holders.items():

@@ -5,6 +5,12 @@ reoffence, out of custody and without another sentence; or they would have been 
 another index disposal. A comparison person has no such start, so one is drawn from those of the
 treated, and the disposal stays in the pool only if it would have stayed the index disposal of
 somebody who started on that day; see :mod:`engine.cohort.starts`.
+
+Every such disposal is in the pool, so a person may be there with several. A service meets people at
+their disposals, each of which is one more occasion. To keep one disposal of a person would give a
+disposal that is followed by others a smaller chance than one that is not: reoffenders would be
+missing from the comparison. Nothing that happens after a disposal's start decides whether it is in
+the pool; that the disposals of a person are not independent is for the variance.
 """
 
 from __future__ import annotations
@@ -36,18 +42,15 @@ from engine.cohort.rules import (
     f_preference,
     within_ages,
 )
-from engine.cohort.starts import Free, drawn_delays, words
+from engine.cohort.starts import Free, drawn_delays
 from engine.store.dates import year_and_quarter
 from engine.store.reading import Store
 from engine.store.rules import INDEX_TYPES
-from kernels.elementary import logarithm
 from kernels.events import NEVER
-from kernels.philox import STAGE_POOL_CHOICE
 
 _MIDDLE = 1 << 31
 """Added to a day, so that it is not negative."""
 
-_UNIT = 2.0**-53
 _SPARSE = 16
 """Numbers of people for each row, above which they are counted anew."""
 
@@ -62,7 +65,6 @@ POOL_LOSSES = (
     "another index disposal before the start",
     "in custody at the start",
     "reoffended before the start",
-    "another disposal of the same person",
 )
 """Why disposals are not in the pool, in the order in which they leave it."""
 
@@ -94,7 +96,6 @@ def comparison_pool(
     removed: NDArray[np.int64],
     years: Sequence[int] | None = None,
     seed: int = 0,
-    one_per_person: bool = True,
 ) -> Pool:
     """Return the disposals that the treated may be compared with.
 
@@ -111,10 +112,7 @@ def comparison_pool(
     years : sequence of int, optional
         Years of the index date, all by default.
     seed : int
-        128 bits; of the starts that are drawn and of the choice among a person's disposals.
-    one_per_person : bool
-        Keep one disposal of a person, drawn among those that are left: each kind with a chance in
-        proportion to its share of the treated.
+        128 bits; of the starts that are drawn.
 
     Returns
     -------
@@ -122,10 +120,6 @@ def comparison_pool(
 
     Notes
     -----
-    Were a disposal drawn among a person's disposals of all kinds, those that are followed by many
-    others would be kept less often than those of the treated, who are there by a disposal of their
-    kind: reoffenders would be missing from the comparison.
-
     The draws are a pure function of seed and ``disposal_id``, so the pool does not depend on the
     order of rows.
 
@@ -138,7 +132,7 @@ def comparison_pool(
     disposals = read_disposals(store, rules)
     out = np.union1d(to_numpy(treated["person_id"]), removed)
     gap, tied = _gaps(disposals, store)
-    share = _shares(treated)
+    met = _kinds(treated)
     losses: dict[str, int] = {}
 
     def keep(rows: NDArray[np.int64], lost: Flags, name: str) -> NDArray[np.int64]:
@@ -150,7 +144,7 @@ def comparison_pool(
         lambda rows: ~disposals.usable[rows],
         lambda rows: disposals.index[rows] > day_number(store.last_index_date),
         lambda rows: _in_other_years(disposals.index[rows], years),
-        lambda rows: share[disposals.kind[rows]] == 0.0,
+        lambda rows: ~met[disposals.kind[rows]],
         lambda rows: np.isin(disposals.person_id[rows], out),
         lambda rows: disposals.sexual[rows] & (not rules.sexual_offences),
         lambda rows: ~within_ages(disposals.age[rows], rules.youngest, rules.oldest),
@@ -176,11 +170,6 @@ def comparison_pool(
         losses[name] = losses.get(name, 0) + int(np.count_nonzero(left_in & lost))
         left_in &= ~lost
     kept, delay = kept[left_in], delay[left_in]
-    left = len(kept)
-    if one_per_person:
-        one = _one_of_each(disposals, kept, share, store, seed)
-        kept, delay = kept[one], delay[one]
-    losses[POOL_LOSSES[-1]] = left - len(kept)
     return Pool(
         pa.table(
             {
@@ -271,38 +260,10 @@ def _ranks(person: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.searchsorted(distinct(np.sort(person)), person)
 
 
-def _shares(treated: pa.Table) -> NDArray[np.float64]:
-    """Return the share of each kind of index disposal among the treated."""
-    kinds = treated["index_type"].cast(pa.utf8()).to_pylist()
-    return np.array([kinds.count(kind) for kind in INDEX_TYPES]) / max(1, len(kinds))
-
-
-def _one_of_each(
-    disposals: Disposals,
-    kept: NDArray[np.int64],
-    share: NDArray[np.float64],
-    store: Store,
-    seed: int,
-) -> NDArray[np.bool_]:
-    """Return which of the rows to keep so that each person has one.
-
-    Notes
-    -----
-    The row with the smallest of independent exponential times whose rates are the shares wins, so
-    its chance is its share over the sum of those of the person's rows.
-    """
-    word = words(disposals.disposal_id[kept], STAGE_POOL_CHOICE, seed)
-    time = np.empty(len(kept))
-    logarithm(((word >> np.uint64(11)) + 0.5) * _UNIT, time)
-    time /= -share[disposals.kind[kept]]
-    chosen = np.zeros(len(kept), dtype=bool)
-    for part in _partitions(store):
-        here = slice(*np.searchsorted(kept, (part[0], part[-1] + 1))) if len(part) else slice(0)
-        rank = _ranks(disposals.person_id[kept[here]])
-        smallest = np.full(int(rank.max(initial=-1)) + 1, np.inf)
-        np.minimum.at(smallest, rank, time[here])
-        chosen[here] = time[here] == smallest[rank]
-    return chosen
+def _kinds(treated: pa.Table) -> Flags:
+    """Whether some treated person has an index disposal of each kind."""
+    kinds = set(treated["index_type"].cast(pa.utf8()).to_pylist())
+    return np.array([kind in kinds for kind in INDEX_TYPES])
 
 
 def _partitions(store: Store) -> Iterator[NDArray[np.int64]]:

@@ -84,7 +84,7 @@ REASONS = (
     Reason(
         OUTSIDE_WINDOW,
         SUBMISSION,
-        "the dates lie outside the window of the records",
+        "the dates lie outside the period that the records cover",
         in_own_file=True,
     ),
     Reason(NOT_FOUND, LINKAGE, "not found in the national records"),

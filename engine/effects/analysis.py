@@ -135,8 +135,11 @@ def _estimate(
 ) -> MeasureResult:
     estimate = estimate_outcome(measure.outcome, values, sample, near, adjust=adjust)
     in_match = sample.weight > 0
-    treated = count_arm(measure, values[in_match & sample.treated])
-    comparison = count_arm(measure, values[in_match & ~sample.treated])
+    arms = (in_match & sample.treated, in_match & ~sample.treated)
+    treated, comparison = (
+        count_arm(measure, values[arm], None if sample.person is None else sample.person[arm])
+        for arm in arms
+    )
     expected = (
         float(treated.people)
         if measure.kind == "days"

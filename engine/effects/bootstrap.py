@@ -50,7 +50,7 @@ class Bootstrap:
     note : str
         What the replicates are good for.
     skew : float or None
-        BCa's acceleration; None for refits.
+        BCa's acceleration; None where nothing tells it.
     """
 
     kind: str

@@ -97,10 +97,32 @@ _ROWS = "it takes a person's rows as different people; it covered 89 to 92 %"
 
 def refusals(sample: MatchedSample) -> tuple[Refusal, ...]:
     """Return the methods in common use that are wrong for this match."""
+    return refusals_by_design(
+        reuse=sample.replace,
+        fitted=sample.model is not None,
+        by_window=sample.windows is not None,
+        repeated=sample.has_repeated_people,
+    )
+
+
+def refusals_by_design(
+    *, reuse: bool, fitted: bool, by_window: bool, repeated: bool = False
+) -> tuple[Refusal, ...]:
+    """Return the methods in common use that are wrong for a match of some design.
+
+    Parameters
+    ----------
+    reuse : bool
+        Whether a comparison person may serve more than once.
+    fitted : bool
+        Whether the score was fitted on the same rows.
+    by_window : bool
+        A radius or kernel match.
+    repeated : bool
+        Whether somebody has more than one row.
+    """
     found = []
-    fitted = sample.model is not None
-    by_window = sample.windows is not None
-    if sample.replace:
+    if reuse:
         found.append(Refusal("set-clustered", _REUSE_IGNORED))
         found.append(Refusal("set", _REUSE_IGNORED))
         found.append(Refusal("abadie-imbens sample form", _POOLED))
@@ -109,7 +131,7 @@ def refusals(sample: MatchedSample) -> tuple[Refusal, ...]:
         found.append(Refusal("set", _SCORE_AS_KNOWN))
     if fitted:
         found.append(Refusal("abadie-imbens", _SCORE_AS_KNOWN))
-    if sample.model is None:
+    if not fitted:
         found.append(
             Refusal(
                 "correction for a fitted score",
@@ -118,7 +140,7 @@ def refusals(sample: MatchedSample) -> tuple[Refusal, ...]:
         )
     if not by_window:
         found.append(Refusal("refit", _REMATCHING))
-    if sample.has_repeated_people:
+    if repeated:
         found.append(Refusal("rows as independent", _ROWS))
     return tuple(found)
 

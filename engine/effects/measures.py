@@ -167,7 +167,9 @@ class ArmCounts:
     events: int
 
 
-def count_arm(measure: Measure, values: Floats) -> ArmCounts:
+def count_arm(
+    measure: Measure, values: Floats, person: NDArray[np.int64] | None = None
+) -> ArmCounts:
     """Count the people behind a mean.
 
     Parameters
@@ -175,7 +177,15 @@ def count_arm(measure: Measure, values: Floats) -> ArmCounts:
     measure : Measure
     values : float64, shape (m,)
         Of the matched rows of one arm, NaN where the measure does not apply.
+    person : int64, shape (m,), optional
+        Whose row it is; each row a person if absent.
+
+    Notes
+    -----
+    A person with several rows is one person, and one event if any of them has it.
     """
-    known = values[~np.isnan(values)]
-    events = len(known) if measure.kind == "days" else int(np.count_nonzero(known > 0.0))
-    return ArmCounts(len(known), events)
+    known = ~np.isnan(values)
+    event = known if measure.kind == "days" else known & (values > 0.0)
+    if person is None:
+        return ArmCounts(int(np.count_nonzero(known)), int(np.count_nonzero(event)))
+    return ArmCounts(len(np.unique(person[known])), len(np.unique(person[event])))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import UsageError
+from kernels.blocks import total_product
 from kernels.cholesky import factor
 from kernels.columns import CodedColumns
 from kernels.newton import CONVERGED, fit, independent_columns
@@ -211,6 +212,59 @@ def drawn_replicates(
     return result
 
 
+def stratified_replicates(
+    values: Floats, stratum: Integers, *, seed: int = 0, start: int = 0, stop: int
+) -> Floats:
+    """Return the column sums of sets or people drawn inside strata, as many as each of them has.
+
+    Parameters
+    ----------
+    values : float64, shape (n, q)
+    stratum : int64, shape (n,)
+        Any numbers.
+    seed : int
+    start, stop : int
+        Replicates start, ..., stop - 1.
+
+    Returns
+    -------
+    float64, shape (stop - start, q)
+    """
+    words = _words(seed)
+    order = np.argsort(stratum, kind="stable")
+    unit = np.empty(len(order), dtype=np.int64)
+    unit[order] = np.arange(len(order))
+    sizes = np.unique(stratum, return_counts=True)[1].astype(np.int64)
+    edges = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
+    columns = np.ascontiguousarray(values.T)
+
+    def work(first: int, last: int) -> Floats:
+        base = first // LANES * LANES
+        counts = np.empty((LANES, len(unit)), dtype=np.uint16)
+        found = np.empty((last - first, len(columns)))
+        for block in range(base, last, LANES):
+            counts_into(
+                unit, edges, sizes, np.uint64(words[0]), np.uint64(words[1]), block // LANES, counts
+            )
+            for r in range(max(first, block), min(last, block + LANES)):
+                drawn = counts[r - block].astype(np.float64)
+                found[r - first] = [total_product(drawn, column) for column in columns]
+        return found
+
+    result = np.empty((stop - start, len(columns)))
+    step = LANES * max(1, _WORK_PER_TASK // max(1, len(unit)))
+    for (first, last), part in _in_threads(_ranges(start, stop, step, LANES), work, None):
+        result[first - start : last - start] = part
+    return result
+
+
+def centred_within(sums: Floats, stratum: Integers) -> Floats:
+    """Return values less the mean of their stratum, float64, shape (n,)."""
+    place = np.unique(stratum, return_inverse=True)[1]
+    means = np.bincount(place, weights=sums) / np.bincount(place)
+    return np.asarray(sums - means[place], dtype=np.float64)
+
+
 def by_person(values: Floats, person: Integers) -> Floats:
     """Return the column sums of each person's sets, by person number.
 
@@ -261,6 +315,7 @@ def people_to_draw(
     person: Integers | None = None,
     *,
     within_arms: bool = True,
+    cell: Integers | None = None,
     share: float = 1.0,
 ) -> Draws:
     """Return how people are drawn.
@@ -275,6 +330,9 @@ def people_to_draw(
     within_arms : bool
         Draw as many of each arm as there are, so that the number treated is fixed; a person with
         a treated row belongs to the treated. Otherwise from everybody.
+    cell : int64, shape (n,), optional
+        Exact cell of each row: draw within the cells of each arm as well. A person with rows in
+        several cells belongs to that of the first.
     share : float
         People drawn over people there are, in (0, 1]; below 1 for M out of N.
 
@@ -295,18 +353,21 @@ def people_to_draw(
         )
     rows = np.flatnonzero(taking_part)
     own = rows if person is None else person[rows]
-    people, place = np.unique(own, return_inverse=True)
+    people, one, place = np.unique(own, return_index=True, return_inverse=True)
     is_treated = np.zeros(len(people), dtype=np.bool_)
     is_treated[place[treated[rows]]] = True
     if not within_arms:
         is_treated[:] = False
-    order = np.argsort(is_treated, kind="stable")
+    stratum = is_treated.astype(np.int64)
+    if cell is not None:
+        cells = cell[rows][one]
+        stratum = stratum * (int(cells.max(initial=0)) + 1) + cells
+    order = np.argsort(stratum, kind="stable")
     number = np.empty(len(people), dtype=np.int64)
     number[order] = np.arange(len(people))
     unit = np.full(len(treated), -1, dtype=np.int64)
     unit[rows] = number[place]
-    n_treated = int(np.count_nonzero(is_treated))
-    sizes = [size for size in (len(people) - n_treated, n_treated) if size > 0]
+    sizes = np.unique(stratum, return_counts=True)[1]
     start = np.concatenate(([0], np.cumsum(sizes))).astype(np.int64)
     draws = np.array([max(1, int(share * size + 0.5)) for size in sizes], dtype=np.int64)
     return Draws(unit, start, draws)

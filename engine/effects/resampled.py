@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.effects.bootstrap import Bootstrap, bootstrap_intervals
+from engine.effects.bootstrap import Bootstrap, acceleration, bootstrap_intervals
 from engine.effects.choice import METHODS, IntervalName
 from engine.effects.estimates import Estimate
 from engine.effects.intervals import Interval
@@ -93,7 +93,7 @@ def _set_columns(values: Floats, sample: MatchedSample, *, conditional: bool) ->
 
 
 def source_of_sets(
-    values: Floats, outcome: OutcomeType, sample: MatchedSample, seed: int
+    values: Floats, outcome: OutcomeType, sample: MatchedSample, seed: int, *, by_cell: bool = False
 ) -> Source:
     """Return replicates from matched sets, or from all the sets of a person, drawn at random.
 
@@ -104,12 +104,21 @@ def source_of_sets(
     outcome : OutcomeType
     sample : MatchedSample
     seed : int
+    by_cell : bool
+        Draw within the exact cells of the focal rows.
     """
     conditional = outcome == "time"
     columns = _set_columns(values, sample, conditional=conditional)
     one_way = difference_of_ratios if conditional else difference_of_means
     person = sample.person[sample.focal] if sample.has_repeated_people else None  # type: ignore[index]
-    return set_source(columns, lambda sums: sample.sign * one_way(sums), person=person, seed=seed)
+    stratum = sample.cell[sample.focal] if by_cell and sample.cell is not None else None
+    return set_source(
+        columns,
+        lambda sums: sample.sign * one_way(sums),
+        person=person,
+        stratum=stratum,
+        seed=seed,
+    )
 
 
 def _of_fewer_people(estimate: float, sums: Floats, n_focal: int, seed: int) -> Source:
@@ -220,6 +229,7 @@ def _of_refits(
     else:
         measure = mean_difference(0, sample.sign)
     full = full_fit(rows, scoring, options)
+    assert estimate.form is not None
     return refit_bootstrap(
         (estimate.interval.estimate,),
         recipe_for(scoring.problem, options),
@@ -228,6 +238,7 @@ def _of_refits(
         people_to_draw(rows.treated, sample.eligible, sample.person),
         full=full,
         logit=None if full is not None else scoring.logit,
+        skews=(acceleration(sample.sign * person_sums(sample, estimate.form.phi)),),
         replicates=replicates,
         seed=options.seed,
         level=estimate.interval.level,

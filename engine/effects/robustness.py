@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from engine.buffers import to_numpy
 from engine.effects.analysis import Opened
 from engine.effects.estimates import difference_interval
-from engine.effects.measures import RATE
+from engine.effects.measures import RATE, ArmCounts, count_arm
 from engine.effects.neighbourhoods import find_neighbourhoods
 from engine.effects.outcome import Outcome
 from engine.effects.sample import matched_sample, with_pairing
@@ -25,6 +25,8 @@ from engine.matching.selection import pair_rows, pairing_weights
 from engine.matching.store_columns import LAST_YEAR
 from engine.matching.terms import Sample
 
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 PLACEBO = "sanction_in_year_before"
 _DAYS = 365
 
@@ -44,6 +46,8 @@ class PathResult:
         Of any covariate; nan where nobody is matched.
     difference, ci_low, ci_high : float
         nan where the match is too small.
+    support : dict of str to ArmCounts
+        People and events of both arms.
     """
 
     caliper: float
@@ -54,6 +58,15 @@ class PathResult:
     difference: float
     ci_low: float
     ci_high: float
+    support: dict[str, ArmCounts]
+
+
+@dataclass(frozen=True)
+class PlaceboResult:
+    """A placebo test with the people and events of both arms."""
+
+    placebo: Placebo
+    support: dict[str, ArmCounts]
 
 
 @dataclass(frozen=True)
@@ -62,7 +75,24 @@ class Robustness:
 
     sensitivity: Sensitivity
     path: tuple[PathResult, ...]
-    placebos: tuple[Placebo, ...]
+    placebos: tuple[PlaceboResult, ...]
+
+
+def support_of(values: Floats, treated: Flags, weight: Floats) -> dict[str, ArmCounts]:
+    """Return people and events behind a difference of rates.
+
+    Parameters
+    ----------
+    values : float64, shape (n,)
+        Of 0 and 1.
+    treated : bool, shape (n,)
+    weight : float64, shape (n,)
+        0 for who is not matched.
+    """
+    return {
+        "treated": count_arm(RATE, values[treated & (weight > 0.0)]),
+        "comparison": count_arm(RATE, values[~treated & (weight > 0.0)]),
+    }
 
 
 def assess_robustness(
@@ -148,12 +178,13 @@ def _path(
                     difference,
                     low,
                     high,
+                    support_of(opened.values[RATE.name], rows.treated, weight),
                 )
             )
     return tuple(found)
 
 
-def _placebo(pool: Pool, designed: Designed, options: MatchOptions) -> tuple[Placebo, ...]:
+def _placebo(pool: Pool, designed: Designed, options: MatchOptions) -> tuple[PlaceboResult, ...]:
     """Match without what tells the last year, and compare that year."""
     try:
         other = design_analysis(pool, designed.keep, options)
@@ -164,7 +195,8 @@ def _placebo(pool: Pool, designed: Designed, options: MatchOptions) -> tuple[Pla
     if len(sample.focal) < 2 or not near.complete:
         return ()
     values = other.rows.identity.gather(sanction_in_last_year(pool, other.keep))
-    return (assess_placebo(Outcome(PLACEBO, "binary"), values, sample, near),)
+    found = assess_placebo(Outcome(PLACEBO, "binary"), values, sample, near)
+    return (PlaceboResult(found, support_of(values, sample.treated, sample.weight)),)
 
 
 def sanction_in_last_year(pool: Pool, keep: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -210,7 +210,7 @@ def matched_sample(
         scoring.logit,
         problem.eligible,
         problem.cell,
-        problem.person,
+        rows.person,
         sets,
         matched.windows,
         None if scoring.model is None else scoring.model.fitted,

@@ -21,9 +21,11 @@ from engine.effects.replicates import (
     FullFit,
     Rematched,
     by_person,
+    centred_within,
     drawn_replicates,
     multiplier_replicates,
     rematched_replicates,
+    stratified_replicates,
 )
 from engine.errors import UsageError
 from kernels.blocks import total
@@ -140,6 +142,7 @@ def set_source(
     statistic: Statistic,
     *,
     person: Integers | None = None,
+    stratum: Integers | None = None,
     draws: int | None = None,
     replace: bool = True,
     seed: int = 0,
@@ -154,6 +157,9 @@ def set_source(
         From column sums to estimates; :func:`difference_of_means`, for example.
     person : int64, shape (N,), optional
         Person of each set's focal row: the sets of a person are drawn together.
+    stratum : int64, shape (N,), optional
+        Draw within strata, as many as each has; a person belongs to that of the first set. Not
+        with ``draws``.
     draws : int, optional
         Sets or people drawn: all of them if absent, fewer for M out of N.
     replace : bool
@@ -177,6 +183,8 @@ def set_source(
     are drawn as often as their sets, as if the sets were independent.
     """
     rows = columns if person is None else by_person(columns, person)
+    if stratum is not None and person is not None:
+        stratum = stratum[np.unique(person, return_index=True)[1]]
     n = len(rows)
     asked = n if draws is None else draws
     if not replace and asked >= n:
@@ -195,11 +203,18 @@ def set_source(
         shrink = float(np.sqrt(asked / left))
         kind = "m-out-of-n" if replace else "subsample"
         note += f", {asked:,} of {n:,}, scaled back to the whole"
+    if stratum is not None:
+        note += ", within strata"
     left_out = statistic(whole - rows)
-    usable = left_out[np.isfinite(left_out)]
-    skew = acceleration(float(total(usable)) / max(1, len(usable)) - usable)
+    known = np.isfinite(left_out)
+    usable = left_out[known]
+    gaps = float(total(usable)) / max(1, len(usable)) - usable
+    skew = acceleration(gaps if stratum is None else centred_within(gaps, stratum[known]))
 
     def draw(start: int, stop: int) -> Floats:
+        if stratum is not None:
+            found = stratified_replicates(rows, stratum, seed=seed, start=start, stop=stop)
+            return statistic(found)
         sums = drawn_replicates(
             rows, draws=asked, replace=replace, seed=seed, start=start, stop=stop
         )
@@ -218,6 +233,7 @@ def refit_bootstrap(
     *,
     full: FullFit | None = None,
     logit: Floats | None = None,
+    skews: tuple[float, ...] = (),
     replicates: int = 1000,
     seed: int = 0,
     level: float = 0.95,
@@ -233,6 +249,8 @@ def refit_bootstrap(
         As in :func:`engine.effects.replicates.rematched_replicates`.
     measures : tuple of callable
         From replicates to estimates; :func:`mean_difference` of a column, for example.
+    skews : tuple of float
+        BCa's acceleration of each measure, from its linear form; no BCa interval where absent.
     replicates, seed : int
     level : float
     progress : callable, optional
@@ -249,16 +267,16 @@ def refit_bootstrap(
     )  # fmt: skip
     validity = VALID_REMATCH if recipe.design == WINDOW else DIAGNOSTIC
     results = []
-    for estimate, measure in zip(estimates, measures, strict=True):
+    for number, (estimate, measure) in enumerate(zip(estimates, measures, strict=True)):
         own = measure(found)
+        skew = skews[number] if skews else None
         missing = int(np.count_nonzero(~np.isfinite(own)))
         note = validity
         if missing:
             note += f"; {missing:,} of {replicates:,} replicates gave no estimate and are left out"
-        intervals = bootstrap_intervals(estimate, own, level=level)
-        results.append(
-            Bootstrap("refit", replicates, seed, own, standard_error_of(own), intervals, note)
-        )
+        intervals = bootstrap_intervals(estimate, own, level=level, skew=skew)
+        error = standard_error_of(own)
+        results.append(Bootstrap("refit", replicates, seed, own, error, intervals, note, skew))
     return tuple(results)
 
 

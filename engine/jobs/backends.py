@@ -1,4 +1,4 @@
-"""Who computes: this process, processes on this machine, or a Dask cluster.
+"""Who computes: this process, or processes on this machine (a Dask cluster: ``cluster.py``).
 
 All of them map tasks to shard files and nothing else. A task carries a path, a range, names and
 numbers, never data; a worker reads what it needs and writes its shard where everybody finds it. So
@@ -7,6 +7,7 @@ who did what.
 """
 
 import contextlib
+import hashlib
 import os
 import signal
 import threading
@@ -25,13 +26,13 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import ConfigurationError, StorageError, UsageError
+from engine.errors import StorageError, UsageError
 from engine.jobs.shards import Shard, Units, name_of, write_shard
 
 Compute = Callable[[Mapping[str, Any], Units], NDArray[np.float64]]
 
 _ATTEMPTS = 5
-_AHEAD = 1
+AHEAD = 1
 """Tasks kept waiting for each worker, so that none is idle while a shard is taken in."""
 _LAST_WISH = 1.0
 
@@ -46,6 +47,8 @@ class Task:
         A function of a module.
     parameters : mapping
     folder : str
+    code : str
+        Hash of the sources that the job belongs to.
     job, inputs : str
         As in the shard.
     columns : tuple of str
@@ -55,6 +58,7 @@ class Task:
     compute: Compute
     parameters: Mapping[str, Any]
     folder: str
+    code: str
     job: str
     inputs: str
     columns: tuple[str, ...]
@@ -62,8 +66,9 @@ class Task:
 
     @property
     def key(self) -> str:
-        """What the task makes; two tasks with one key make the same bytes."""
-        return f"{name_of(self.job, self.units)}-{self.job}-{self.inputs}"
+        """What the task makes, and where; two tasks with one key write the same file."""
+        place = hashlib.sha256(self.folder.encode()).hexdigest()[:16]
+        return f"{name_of(self.job, self.units)}-{self.job}-{self.inputs}-{place}"
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,7 @@ class Processes:
             except BrokenProcessPool:
                 losses += 1
                 if losses == _ATTEMPTS:
-                    raise _workers_lost() from None
+                    raise workers_lost() from None
             else:
                 return
 
@@ -155,7 +160,7 @@ class Processes:
         """Pass tasks through one pool; ``undone`` holds what was drawn and is not on the disk."""
         flying = {pool.submit(perform, task): task for task in undone}
         while True:
-            while len(flying) < self.workers + _AHEAD:
+            while len(flying) < self.workers + AHEAD:
                 task = next(tasks, None)
                 if task is None:
                     break
@@ -190,7 +195,8 @@ class Processes:
                     process.join()
 
 
-def _workers_lost() -> StorageError:
+def workers_lost() -> StorageError:
+    """Return the error of a job whose workers die as often as they are replaced."""
     return StorageError(
         "worker processes keep dying",
         rule="a lost worker is replaced, but not for ever",
@@ -218,87 +224,3 @@ def _leave(number: int, _frame: FrameType | None) -> NoReturn:
 def _die_with(sentinel: int) -> None:
     wait_for([sentinel])
     os._exit(1)
-
-
-class Dask:
-    """A cluster of Dask distributed, which must see the folder under the same path.
-
-    Parameters
-    ----------
-    address : str
-        Of a scheduler, such as ``tcp://host:8786``; ``local`` starts one on this machine.
-    workers : int, optional
-        Processes of a local cluster.
-    """
-
-    def __init__(self, address: str, workers: int | None = None) -> None:
-        try:
-            # An extra: a plain installation does everything on one machine.
-            from distributed import Client, LocalCluster  # noqa: PLC0415
-        except ImportError:
-            raise ConfigurationError(
-                "Dask distributed is not installed",
-                rule="--scheduler needs the extra 'cluster'",
-                repair="Install justicelab[cluster], or use --workers or --shard i/n",
-            ) from None
-        self._cluster = None
-        try:
-            if address == "local":
-                self._cluster = LocalCluster(
-                    n_workers=workers or os.cpu_count() or 1, threads_per_worker=1
-                )
-                self._client = Client(self._cluster)
-            else:
-                self._client = Client(address, timeout="10s")
-        except (OSError, ValueError):
-            raise StorageError(
-                "the scheduler of the cluster does not answer",
-                repair="Check the address that --scheduler names",
-            ) from None
-
-    @property
-    def workers(self) -> int:
-        """Threads of all workers that are there now."""
-        return max(1, sum(self._client.nthreads().values()))
-
-    @property
-    def dashboard(self) -> str:
-        """Address of the cluster's own page."""
-        return str(self._client.dashboard_link)
-
-    def map(self, tasks: Iterator[Task]) -> Generator[Done]:
-        """Submit tasks under their keys; the scheduler gives those of lost workers to others."""
-        from distributed import KilledWorker, as_completed  # noqa: PLC0415
-
-        finished = as_completed()
-        flying: set[Any] = set()
-        try:
-            while True:
-                while len(flying) < self.workers + _AHEAD:
-                    task = next(tasks, None)
-                    if task is None:
-                        break
-                    future = self._client.submit(perform_alone, task, key=task.key)
-                    flying.add(future)
-                    finished.add(future)
-                if not flying:
-                    return
-                future = next(finished)
-                flying.remove(future)
-                yield future.result()
-        except KilledWorker:
-            raise _workers_lost() from None
-        finally:
-            self._client.cancel(list(flying))
-
-    def close(self) -> None:
-        """Leave the cluster, and end it if it is ours."""
-        self._client.close()
-        if self._cluster is not None:
-            self._cluster.close()
-
-
-def perform_alone(task: Task) -> Done:
-    """Compute a task with one thread: a cluster counts on it."""
-    numba.set_num_threads(1)
-    return perform(task)

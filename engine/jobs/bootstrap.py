@@ -1,25 +1,19 @@
-"""Bootstrap a finished match as a job: choose the kind, compute replicates, write the intervals."""
+"""Bootstrap a finished match or study as a job: choose the kind, compute replicates, write."""
 
 import json
-import os
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numba
-import numpy as np
-
-from engine.effects.bootstrap import quantile
-from engine.effects.choice import LEAST_REPLICATES, METHODS
-from engine.effects.resampled import Resampled, as_interval
-from engine.errors import InputError, UsageError
-from engine.jobs.backends import Backend, Dask, Here, Processes
+from engine.effects.choice import LEAST_REPLICATES
+from engine.errors import UsageError
+from engine.jobs.cluster import backend_for
 from engine.jobs.collect import Collected
-from engine.jobs.finished import Finished, open_match, require_same_table
-from engine.jobs.footprint import require_bootstrap_fits
+from engine.jobs.drawn import content_of, interval_so_far
+from engine.jobs.finished import Finished, open_finished
+from engine.jobs.footprint import local_workers, require_bootstrap_fits
 from engine.jobs.job import (
     Course,
     Job,
@@ -31,33 +25,23 @@ from engine.jobs.job import (
     share_of,
     verified,
 )
+from engine.jobs.remade import require_same_store, require_same_table
 from engine.jobs.resampling import (
-    NEEDS_TABLE,
+    NEEDS_SOURCE,
     WHY,
     Resampler,
+    check_strata,
     choose_kind,
-    notes_on,
     opened,
     replicates,
 )
 from engine.jobs.shards import Units
-from engine.release.files import publish, stage_json
-from engine.release.folder import MANIFEST, locked, read_manifest
-from engine.release.linear_form import outcome_name
+from engine.release.bootstrap_files import publish_match_bootstrap, publish_study_bootstrap
 from engine.release.manifest import code_sha256
-from engine.release.plain import number, p_value
-from engine.release.resampled import resampled_results
+from engine.store.reading import open_store
 from engine.tables import open_table
 
-BOOTSTRAP = "bootstrap.json"
 Progress = Callable[[str, float, str], None]
-
-MAIN_INTERVAL = (
-    "The main interval of the study is the one that the design of the match decides on (main); "
-    "the bootstrap is a second opinion."
-)
-_MAIN = ("interval_method", "standard_error", "ci_low", "ci_high", "p_value", "level")
-_FEWEST_SHOWN = 50
 
 
 @dataclass(frozen=True)
@@ -73,8 +57,10 @@ class Asked:
         None for that of the match.
     level : float
         Confidence level.
-    table : str or None
-        The table of the match, for kinds that need it.
+    table, store : str or None
+        The table of a match, the store of a study, for kinds that need it.
+    strata : {'arm', 'exact'}
+        What the numbers of people drawn are kept in.
     ceiling : int or None
         Bytes of memory that all processes of this machine may use together.
     """
@@ -84,12 +70,14 @@ class Asked:
     seed: int | None = None
     level: float = 0.95
     table: str | None = None
+    store: str | None = None
+    strata: str = "arm"
     ceiling: int | None = None
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    match: Finished
+    finished: Finished
     kind: str
     resampler: Resampler
     job: Job
@@ -108,7 +96,7 @@ def bootstrap(
     progress: Progress | None = None,
     tell: Callable[[str], None] | None = None,
 ) -> dict[str, Any] | None:
-    """Bootstrap a finished match, going on where an earlier run of the same job ended.
+    """Bootstrap a finished match or study, going on where an earlier run of the job ended.
 
     Parameters
     ----------
@@ -131,7 +119,7 @@ def bootstrap(
     Returns
     -------
     dict or None
-        Content of bootstrap.json; None for a share.
+        Content of bootstrap.json, of a study the one in its release folder; None for a share.
 
     Raises
     ------
@@ -143,12 +131,10 @@ def bootstrap(
     Notes
     -----
     Replicate r is a pure function of (match, kind, seed, r): more replicates begin with the fewer.
+    Of a study the main analysis is resampled, all its measures together.
     """
-    local = 0 if scheduler not in (None, "local") else workers or 0
-    if scheduler == "local":
-        local = workers or os.cpu_count() or 1
-    prepared = _prepare(folder, asked, processes=1 + local)
-    output, job = prepared.match.folder, prepared.job
+    prepared = _prepare(folder, asked, processes=1 + local_workers(workers, scheduler))
+    output, job = prepared.finished.folder, prepared.job
     wanted: Units | None = prepared.wanted
     if share is not None:
         wanted = share_of(prepared.wanted, *parse_share(share))
@@ -158,7 +144,7 @@ def bootstrap(
         require_job(output, job)
     place = job_folder(output, job)
     with ExitStack() as stack:
-        backend = _backend(workers, scheduler, stack, tell)
+        backend = backend_for(workers, scheduler, stack, tell)
         stack.enter_context(held(place, job, shared=share is not None))
         collected = run(
             place, job, wanted or prepared.wanted, replicates, prepared.parameters,
@@ -176,7 +162,7 @@ def collect(folder: Path | str, asked: Asked) -> dict[str, Any]:
         Replicates are missing; says which.
     """
     prepared = _prepare(folder, asked)
-    output, job = prepared.match.folder, prepared.job
+    output, job = prepared.finished.folder, prepared.job
     require_job(output, job)
     place = job_folder(output, job)
     collected = Collected(prepared.wanted, job.columns)
@@ -193,36 +179,45 @@ def _prepare(folder: Path | str, asked: Asked, processes: int = 1) -> _Prepared:
             rule=f"an interval from resampling takes at least {LEAST_REPLICATES}",
             repair="Write for example --replicates 1999",
         )
-    match = open_match(folder)
-    kind = choose_kind(asked.kind, match)
-    threads = numba.get_num_threads() if processes == 1 else 1
-    require_bootstrap_fits(
-        match, kind, asked.table, asked.ceiling, processes=processes, threads=threads
-    )
-    seed = match.options.seed if asked.seed is None else asked.seed
-    table = None if asked.table is None else str(Path(asked.table).absolute())
-    content = str(match.manifest["content_id"])
+    finished = open_finished(folder)
+    kind = choose_kind(asked.kind, finished)
+    check_strata(asked.strata, kind, finished)
+    if finished.kind == "study" and asked.level != finished.results["limits"]["level"]:
+        raise UsageError(
+            "the confidence level is not that of the study",
+            rule="its report sets the intervals side by side, so all have one level",
+            repair="Leave out --level",
+        )
+    seed = finished.seed if asked.seed is None else asked.seed
+    source = _source(finished, asked)
+    require_bootstrap_fits(finished, kind, source, asked.ceiling, processes=processes)
     parameters = {
-        "folder": str(match.folder), "table": table, "kind": kind, "seed": seed, "match": content,
-    }  # fmt: skip
+        "folder": str(finished.folder),
+        "source": None if source is None else str(Path(source).absolute()),
+        "kind": kind,
+        "seed": seed,
+        "strata": asked.strata,
+        "content": finished.content_id,
+    }
     made = opened(json.dumps(parameters, sort_keys=True))
-    job = Job("bootstrap", {"kind": kind, "seed": seed}, (content,), made.names, code_sha256())
-    return _Prepared(match, kind, made, job, parameters, Units(0, asked.replicates))
+    plan = {"kind": kind, "seed": seed, "strata": asked.strata}
+    job = Job("bootstrap", plan, (finished.content_id,), made.names, code_sha256())
+    return _Prepared(finished, kind, made, job, parameters, Units(0, asked.replicates))
 
 
-def _backend(
-    workers: int | None,
-    scheduler: str | None,
-    stack: ExitStack,
-    tell: Callable[[str], None] | None,
-) -> Backend:
-    if scheduler is not None:
-        cluster = Dask(scheduler, workers)
-        stack.callback(cluster.close)
-        if tell is not None:
-            tell(f"The cluster's dashboard is {cluster.dashboard}")
-        return cluster
-    return Here() if workers is None else Processes(workers)
+def _source(finished: Finished, asked: Asked) -> str | None:
+    """Return where outcomes can be read again: the table of a match, the store of a study."""
+    own, other = (
+        (asked.store, asked.table) if finished.kind == "study" else (asked.table, asked.store)
+    )
+    if other is not None:
+        options = ("--table", "--store") if finished.kind == "study" else ("--store", "--table")
+        raise UsageError(
+            f"{options[0]} does not belong to a {finished.kind}",
+            rule="a match is made from a table, a study from a store",
+            repair=f"Give {options[1]}, or nothing where the kind needs none",
+        )
+    return own
 
 
 def _reporter(
@@ -235,87 +230,47 @@ def _reporter(
     def report(course: Course) -> None:
         note = f"{course.done:,} of {course.wanted:,}"
         first = course.collected.so_far[:, 0]
-        usable = np.sort(first[np.isfinite(first)])
-        if len(usable) >= _FEWEST_SHOWN:
-            tail = (1.0 - level) / 2.0
-            low, high = quantile(usable, tail), quantile(usable, 1.0 - tail)
-            note += f"; {prepared.job.columns[0]} {low:.4g} to {high:.4g} so far"
-        progress("replicates", course.done / course.wanted, note)
+        said = interval_so_far(prepared.finished, prepared.job.columns[0], first, level)
+        progress("replicates", course.done / course.wanted, f"{note}; {said}" if said else note)
 
     return report
 
 
 def _publish(prepared: _Prepared, asked: Asked, collected: Collected) -> dict[str, Any]:
-    """Write bootstrap.json beside the results, and its hash into the manifest."""
-    content = _content(prepared, asked, collected)
-    match = prepared.match
-    with locked(match.folder):
-        manifest = read_manifest(match.folder)
-        if manifest is None or manifest["content_id"] != match.manifest["content_id"]:
-            raise InputError(
-                "the match has been made anew while its bootstrap ran",
-                rule="a bootstrap belongs to the match it has resampled",
-                repair="Run the bootstrap again",
-            )
-        staged = stage_json(match.folder, BOOTSTRAP, content)
-        files = [one for one in manifest["files"] if one["name"] != BOOTSTRAP]
-        manifest["files"] = [*files, asdict(staged.record)]
-        manifest["bootstrap"] = {"ended": datetime.now(UTC).isoformat(timespec="milliseconds")}
-        publish(match.folder, [staged, stage_json(match.folder, MANIFEST, manifest)])
+    """Write bootstrap.json beside the results and into the page; return what may be shown."""
+    finished = prepared.finished
+    content = content_of(
+        finished,
+        prepared.resampler,
+        collected.complete(),
+        asked=asked.kind,
+        kind=prepared.kind,
+        seed=prepared.parameters["seed"],
+        level=asked.level,
+        strata=asked.strata,
+        job=prepared.job.id,
+    )
+    folder, manifest, results = finished.folder, finished.manifest, finished.results
+    if finished.kind == "study":
+        return publish_study_bootstrap(folder, manifest, results, content).results
+    publish_match_bootstrap(folder, manifest, results, content)
     return content
-
-
-def _content(prepared: _Prepared, asked: Asked, collected: Collected) -> dict[str, Any]:
-    match, kind, made = prepared.match, prepared.kind, prepared.resampler
-    values = collected.complete()
-    estimates = []
-    for column, (name, finish) in enumerate(zip(made.names, made.finish, strict=True)):
-        one = match.estimates[name]
-        drawn = finish(np.ascontiguousarray(values[:, column]), asked.level)
-        interval = as_interval(kind, drawn, one["difference"], asked.level)
-        (intervals,) = resampled_results([Resampled(kind, drawn, interval)])
-        estimates.append(
-            {
-                "outcome": one["outcome"],
-                "type": one["type"],
-                "measure": one["measure"],
-                "difference": one["difference"],
-                "ci_low": number(interval.low),
-                "ci_high": number(interval.high),
-                "p_value": p_value(interval.p_value),
-                "without_estimate": int(np.count_nonzero(~np.isfinite(drawn.estimates))),
-                **intervals,
-                "main": {key: one[key] for key in _MAIN},
-            }
-        )
-    return {
-        "format": 1,
-        "kind": "bootstrap",
-        "match_content_id": match.manifest["content_id"],
-        "job": prepared.job.id,
-        "resampling": {
-            "asked": asked.kind,
-            "kind": kind,
-            "method": METHODS[kind],
-            "why": WHY[kind],
-            "replicates": asked.replicates,
-            "seed": prepared.parameters["seed"],
-            "level": asked.level,
-        },
-        "estimates": estimates,
-        "notes": [MAIN_INTERVAL, *notes_on(kind, match)],
-    }
 
 
 def show_plan(folder: Path | str, asked: Asked) -> dict[str, Any]:
     """Return what would be done, after every check that reads no replicate."""
-    match = open_match(folder)
-    kind = choose_kind(asked.kind, match)
-    if kind in NEEDS_TABLE and asked.table is not None:
-        require_same_table(match, open_table(asked.table))
+    finished = open_finished(folder)
+    kind = choose_kind(asked.kind, finished)
+    check_strata(asked.strata, kind, finished)
+    source = _source(finished, asked)
+    if kind in NEEDS_SOURCE and source is not None:
+        if finished.kind == "study":
+            require_same_store(finished, open_store(source))
+        else:
+            require_same_table(finished, open_table(source))
     return {
-        "match": match.folder.name,
-        "outcomes": [outcome_name(one) for one in match.outcomes],
+        finished.kind: finished.folder.name,
+        "outcomes": list(finished.estimates),
         "kind": kind,
         "why": WHY[kind],
         "replicates": asked.replicates,

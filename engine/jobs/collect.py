@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import DisagreementError, InputError
-from engine.jobs.shards import Shard, Units
+from engine.errors import InputError
+from engine.jobs.shards import Shard, Units, disagreement
 
 Floats = NDArray[np.float64]
 
@@ -51,13 +51,7 @@ class Collected:
         again = self._there[place]
         old = self.values[place][again]
         if not np.array_equal(_bits(old), _bits(new[again])):
-            raise DisagreementError(
-                "two shards of one job give the same unit different values",
-                where=f"units {start:,} to {stop - 1:,}",
-                rule="a unit is a pure function of the job and its number",
-                repair="Move the folder of shards away, run again, and report this: it is a fault "
-                "of the software or of the machine",
-            )
+            raise disagreement(Units(start, stop))
         self.values[place] = new
         self._there[place] = True
 

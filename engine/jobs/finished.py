@@ -1,11 +1,11 @@
-"""A finished match as its folder tells it: read, and held against the hashes of its manifest."""
+"""A finished match or study as its folder tells it, held against the hashes of its manifest."""
 
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -13,83 +13,157 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from engine.buffers import to_numpy
-from engine.effects.outcome import Outcome, parse_outcomes, read_outcome
-from engine.effects.sample import MatchedSample, matched_sample
-from engine.errors import InputError, UsageError
+from engine.effects.measures import MEASURES
+from engine.effects.outcome import parse_outcomes
+from engine.errors import InputError
 from engine.matching.options import MatchOptions, check_options
-from engine.matching.rows import Rows, read_rows
-from engine.matching.scoring import Scoring, score_rows
-from engine.matching.selection import select_matches
+from engine.plan import Plan, check_plan
 from engine.release.folder import MANIFEST, read_file, read_manifest
 from engine.release.linear_form import outcome_name
-from engine.tables import TableSource, open_table
+from engine.release.manifest import code_sha256
 
 Floats = NDArray[np.float64]
 
 _LIMIT = 1 << 36
 LINEAR_FORM = "linear-form.parquet"
+PRIVATE = "private"
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished match.
+    """A finished match, or the main analysis of a finished study.
 
     Attributes
     ----------
+    kind : {'match', 'study'}
     folder : Path
+        With the exact results; of a study, ``private``.
     manifest, results : dict
         As in the files.
+    content_id : str
+        Name of what was computed, whatever the order of the rows.
+    estimates : dict of str to dict
+        By outcome, ``COLUMN:TYPE``, those that are a number: ``outcome``, ``type``, ``measure``,
+        ``difference``, and the main interval.
+    n_focal : int
+        Matched focal rows.
+    by_person : bool
+        Whether several rows may be one person's.
+    seed : int
+    reuse, fitted, by_window : bool
+        What decides which way to resample is valid: whether a comparison person may serve more than
+        once, whether the score was fitted on the same rows, whether it is a radius or kernel match.
     """
 
+    kind: Literal["match", "study"]
     folder: Path
     manifest: dict[str, Any]
     results: dict[str, Any]
-
-    @property
-    def outcomes(self) -> tuple[Outcome, ...]:
-        """Outcomes in the order of the results."""
-        return parse_outcomes(self.manifest["options"]["outcome"])
+    content_id: str
+    estimates: dict[str, dict[str, Any]]
+    n_focal: int
+    by_person: bool
+    seed: int
+    reuse: bool
+    fitted: bool
+    by_window: bool
 
     @property
     def options(self) -> MatchOptions:
         """Options of the match."""
+        if self.kind == "study":
+            return self.plan.match_options(self.plan.covariate_names, ())
         given = self.manifest["options"]
         known = (check_options.__kwdefaults__ or {}).keys() | {"treatment"}
         return check_options(**{name: given[name] for name in known if name in given})
 
     @property
-    def estimates(self) -> dict[str, dict[str, Any]]:
-        """Estimates of the results by outcome, ``COLUMN:TYPE``; those that are a number."""
-        found = zip(self.outcomes, self.results["estimates"], strict=True)
-        return {outcome_name(key): one for key, one in found if one["difference"] is not None}
+    def plan(self) -> Plan:
+        """Plan of the study."""
+        return check_plan(self.manifest["options"], "the plan of the study")
 
 
-def open_match(path: Path | str) -> Finished:
-    """Open the folder of a finished match, or of a study, whose exact results are in ``private``.
+def open_finished(path: Path | str) -> Finished:
+    """Open the folder of a finished match or study.
+
+    Parameters
+    ----------
+    path : path
+        Given to ``--out``; of a study, its folder ``private`` serves as well.
 
     Raises
     ------
     InputError
-        There is no finished match, it has no outcome, or a file has changed since.
+        There is nothing finished, it has no estimate, it was made by other sources, or a file has
+        changed since.
     """
     folder = Path(path)
-    if read_manifest(folder) is None and read_manifest(folder / "private") is not None:
-        folder /= "private"
+    if read_manifest(folder) is None and read_manifest(folder / PRIVATE) is not None:
+        folder /= PRIVATE
     manifest = read_manifest(folder)
     if manifest is None or manifest["status"] != "complete":
         raise InputError(
-            f"there is no finished match in '{folder.name}'",
-            rule="a bootstrap resamples a match that has been made with --out",
+            f"there is no finished match or study in '{folder.name}'",
+            rule="a bootstrap resamples what 'match' or 'run' has made with --out",
             repair="Name the folder that was given to --out",
         )
-    results = json.loads(checked_bytes(folder, manifest, "results.json"))
-    if all(one["difference"] is None for one in results["estimates"]):
+    kind: Literal["match", "study"] = "study" if manifest["kind"] == "study" else "match"
+    if manifest["software"]["code_sha256"] != code_sha256():
         raise InputError(
-            "the match has no estimate",
-            rule="what is resampled is the estimate of an effect",
-            repair="Match again with --outcome",
+            f"the {kind} was made by another version of this software",
+            where=f"{folder.name}/{MANIFEST}",
+            rule="results, replicates and page come from the same sources",
+            repair=f"Make the {kind} again with this version",
         )
-    return Finished(folder.absolute(), manifest, results)
+    results = json.loads(checked_bytes(folder, manifest, "results.json"))
+    found = _of_study if kind == "study" else _of_match
+    finished = found(folder.absolute(), manifest, results)
+    if not finished.estimates:
+        gate = kind == "study"
+        raise InputError(
+            f"the {kind} has no estimate",
+            rule="what is resampled is the estimate of an effect"
+            + (", and outcomes are opened only where the groups are alike enough" if gate else ""),
+            repair="See why its gate stayed closed" if gate else "Match again with --outcome",
+        )
+    return finished
+
+
+def _of_match(folder: Path, manifest: dict[str, Any], results: dict[str, Any]) -> Finished:
+    outcomes = parse_outcomes(manifest["options"]["outcome"])
+    pairs = zip(outcomes, results["estimates"], strict=True)
+    design = results["design"]
+    by_window = design["method"] in {"radius", "kernel"}
+    return Finished(
+        "match", folder, manifest, results, manifest["content_id"],
+        {outcome_name(key): one for key, one in pairs if one["difference"] is not None},
+        results["counts"]["treated_matched"], design["person"] is not None,
+        manifest["options"]["seed"],
+        design["replace"] or by_window or (design["reuse_max"] or 1) > 1,
+        results["propensity"] is not None, by_window,
+    )  # fmt: skip
+
+
+def _of_study(folder: Path, manifest: dict[str, Any], results: dict[str, Any]) -> Finished:
+    """Return the main analysis; its rows are people, one disposal of each."""
+    main, method = results["analyses"][0], results["method"]
+    outcomes = {one.name: one.outcome for one in MEASURES}
+    estimates = {
+        outcome_name(outcomes[one["measure"]]): {
+            **one,
+            "outcome": one["measure"],
+            "type": outcomes[one["measure"]].type,
+            "measure": one["label"],
+        }
+        for one in main["measures"]
+        if one["difference"] is not None
+    }
+    by_window = method["method"] != "nearest"
+    return Finished(
+        "study", folder, manifest, results, results["provenance"]["content_id"], estimates,
+        main["counts"]["treated_matched"], False, method["seed"], method["replace"] or by_window,
+        main["fit"] is not None, by_window,
+    )  # fmt: skip
 
 
 def checked_bytes(folder: Path, manifest: Mapping[str, Any], name: str) -> bytes:
@@ -101,21 +175,28 @@ def checked_bytes(folder: Path, manifest: Mapping[str, Any], name: str) -> bytes
         The manifest does not list it, or its bytes have changed.
     """
     listed = {one["name"]: one["sha256"] for one in manifest["files"]}
+    what = manifest["kind"]
     if name not in listed:
         raise InputError(
-            f"the match has no file '{name}'",
+            f"the {what} has no file '{name}'",
             where=f"{folder.name}/{MANIFEST}",
-            repair="Make the match again with this version",
+            repair=f"Make the {what} again with this version",
         )
     data = read_file(folder, name, _LIMIT)
     if hashlib.sha256(data).hexdigest() != listed[name]:
         raise InputError(
-            f"the file '{name}' has changed since the match was made",
+            f"the file '{name}' has changed since the {what} was made",
             where=folder.name,
             rule="its hash stands in the manifest",
-            repair="Make the match again",
+            repair=f"Make the {what} again",
         )
     return data
+
+
+def read_table(finished: Finished, name: str) -> pa.Table:
+    """Return a Parquet file of an output, as it was when its manifest was written."""
+    data = checked_bytes(finished.folder, finished.manifest, name)
+    return pq.read_table(pa.BufferReader(data))
 
 
 @dataclass(frozen=True)
@@ -130,77 +211,33 @@ class LinearForms:
         By outcome, ``COLUMN:TYPE``: the outcomes that have a linear form.
     n_focal : int
         Matched focal rows, by which an error is divided.
+    stratum : int64, shape (people,), or None
+        Twice the exact cell of each, and 1 more for the treated; None without exact columns. A
+        person with several rows has the cell of the first, and is treated where any row is.
     """
 
     unit: NDArray[np.uint64]
     sums: dict[str, Floats]
     n_focal: int
+    stratum: NDArray[np.int64] | None = None
 
 
-def read_linear_forms(match: Finished) -> LinearForms:
-    """Read the linear forms of a match, summed over the rows of each person."""
-    data = checked_bytes(match.folder, match.manifest, LINEAR_FORM)
-    table = pq.read_table(pa.BufferReader(data))
+def read_linear_forms(finished: Finished) -> LinearForms:
+    """Read the linear forms of an output, summed over the rows of each person."""
+    table = read_table(finished, LINEAR_FORM)
     # Copies: for the read-only memory of Arrow every kernel would be compiled once more.
     unit = to_numpy(table.column("unit")).copy()
-    sums = {name: to_numpy(table.column(name)).copy() for name in table.column_names[2:]}
-    if match.results["design"]["person"] is not None:
+    outcomes = [name for name in table.column_names if ":" in name]
+    sums = {name: to_numpy(table.column(name)).copy() for name in outcomes}
+    stratum = None
+    if "stratum" in table.column_names:
+        stratum = to_numpy(table.column("stratum")).astype(np.int64)
+    if finished.by_person:
+        if stratum is not None:
+            people, first = np.unique(unit, return_index=True)
+            treated = np.zeros(len(people), dtype=np.int64)
+            np.maximum.at(treated, unit.astype(np.int64), stratum % 2)
+            stratum = stratum[first] // 2 * 2 + treated
         sums = {name: np.bincount(unit.astype(np.int64), weights=v) for name, v in sums.items()}
         unit = np.arange(int(unit.max()) + 1, dtype=np.uint64)
-    return LinearForms(unit, sums, match.results["counts"]["treated_matched"])
-
-
-@dataclass(frozen=True)
-class Remade:
-    """The match made once more from its table.
-
-    Attributes
-    ----------
-    rows : Rows
-    scoring : Scoring
-    sample : MatchedSample
-    values : dict of str to float64, shape (n,)
-        Outcomes in canonical order, by ``COLUMN:TYPE``.
-    """
-
-    rows: Rows
-    scoring: Scoring
-    sample: MatchedSample
-    values: dict[str, Floats]
-
-
-def remake(match: Finished, table: Path | str) -> Remade:
-    """Read the table of a match again, fit its score and match.
-
-    Raises
-    ------
-    InputError
-        It is not the table that the match was made from.
-    """
-    source = open_table(table)
-    require_same_table(match, source)
-    options = match.options
-    rows = read_rows(source, options)
-    scoring = score_rows(rows, options)
-    matched = select_matches(rows, scoring, options)
-    sample = matched_sample(rows, scoring, matched, options)
-    values = {one: read_outcome(source, one, rows.identity) for one in match.outcomes}
-    return Remade(rows, scoring, sample, {outcome_name(one): v for one, v in values.items()})
-
-
-def require_same_table(match: Finished, source: TableSource) -> None:
-    """Refuse a table with another hash than the one recorded."""
-    recorded = match.manifest["inputs"][0]["sha256"]
-    if recorded is None:
-        raise UsageError(
-            "the match was made from a table in memory, which cannot be read again",
-            rule="this kind of bootstrap needs the table",
-            repair="Use --kind wild, or match a file",
-        )
-    if source.sha256() != recorded:
-        raise InputError(
-            "this is not the table that the match was made from",
-            where=source.name,
-            rule="the hash of the table stands in the manifest of the match",
-            repair="Give the same file, byte for byte",
-        )
+    return LinearForms(unit, sums, finished.n_focal, stratum)

@@ -391,7 +391,7 @@ def run(
                     stop = start + 1
                 units = Units(start, max(stop, start + 1))
                 yield Task(
-                    compute, parameters, str(folder), job.id,
+                    compute, parameters, str(folder), job.code, job.id,
                     inputs_digest(job.inputs, units), job.columns, units,
                 )  # fmt: skip
                 left -= len(units)

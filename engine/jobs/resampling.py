@@ -1,18 +1,24 @@
-"""The ways to resample a finished match, and replicates of its estimates by range."""
+"""The ways to resample a finished match or study, and replicates of its estimates by range."""
 
 import functools
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.effects.bootstrap import Bootstrap, bootstrap_intervals, standard_error_of
+from engine.effects.bootstrap import (
+    Bootstrap,
+    acceleration,
+    bootstrap_intervals,
+    standard_error_of,
+)
+from engine.effects.choice import refusals_by_design
 from engine.effects.rematching import recipe_for
-from engine.effects.replicates import people_to_draw, rematched_replicates
+from engine.effects.replicates import centred_within, people_to_draw, rematched_replicates
 from engine.effects.resampled import full_fit, source_of_linear_form, source_of_sets
 from engine.effects.sources import (
     DIAGNOSTIC,
@@ -21,14 +27,18 @@ from engine.effects.sources import (
     mean_difference,
 )
 from engine.errors import InputError, UsageError
-from engine.jobs.finished import Finished, open_match, read_linear_forms, remake
+from engine.jobs.finished import Finished, open_finished, read_linear_forms
+from engine.jobs.remade import remake
 from engine.jobs.shards import Units
 
 Floats = NDArray[np.float64]
 Finish = Callable[[Floats, float], Bootstrap]
 
 KINDS = ("auto", "wild", "weighted", "set", "subsample", "refit")
-NEEDS_TABLE = ("set", "refit")
+STRATA = ("arm", "exact")
+"""What the numbers of people drawn are kept in: arms alone, or the exact cells of each arm."""
+NEEDS_SOURCE = ("set", "refit")
+"""Kinds that need outcomes, which the folder does not hold."""
 WHY = {
     "wild": "Mammen multipliers on what each person adds to the error: valid for every match, "
     "because the linear form holds the reuse of people, repeated people and the fitted score. "
@@ -62,7 +72,15 @@ class Resampler:
     finish: tuple[Finish, ...]
 
 
-def choose_kind(asked: str, match: Finished) -> str:
+def refused_kinds(finished: Finished) -> dict[str, str]:
+    """Return the kinds that are not valid as the main interval of a match, and why."""
+    found = refusals_by_design(
+        reuse=finished.reuse, fitted=finished.fitted, by_window=finished.by_window
+    )
+    return {one.method: one.reason for one in found if one.method in KINDS}
+
+
+def choose_kind(asked: str, finished: Finished) -> str:
     """Return the kind of bootstrap for a match.
 
     Raises
@@ -83,34 +101,55 @@ def choose_kind(asked: str, match: Finished) -> str:
         )
     if asked == "auto":
         return "wild"
-    design = match.results["design"]
-    if asked == "set" and (design["replace"] or (design["reuse_max"] or 1) > 1):
-        reasons = [
-            refusal["reason"]
-            for one in match.results["estimates"]
-            for refusal in one["refused"]
-            if refusal["method"] == "set"
-        ]
+    if asked == "set" and finished.reuse:
         raise UsageError(
             "--kind set is not valid for this match",
-            rule=reasons[0] if reasons else "comparison people serve in several sets",
+            rule=refused_kinds(finished)["set"],
             repair="Use --kind wild, which is valid for every match",
         )
     return asked
 
 
-def notes_on(kind: str, match: Finished) -> list[str]:
+def check_strata(strata: str, kind: str, finished: Finished) -> None:
+    """Refuse strata that the match does not have, or that a kind does not keep.
+
+    Raises
+    ------
+    UsageError
+    """
+    if strata not in STRATA:
+        raise UsageError(
+            "those strata are not known",
+            rule=f"--strata is one of {', '.join(STRATA)}",
+            repair="Leave out --strata: people are then drawn within their arm",
+        )
+    if strata == "exact" and not finished.options.exact:
+        raise UsageError(
+            f"the {finished.kind} has no exact cells",
+            rule="--strata exact keeps the number of people of each cell of the exact columns",
+            repair="Leave out --strata",
+        )
+    if strata == "exact" and kind == "subsample":
+        raise UsageError(
+            "fewer people are not drawn within strata",
+            rule="cells may be too small for fewer people",
+            repair="Use --kind wild or weighted",
+        )
+
+
+def is_valid(kind: str, finished: Finished) -> bool:
+    """Whether the intervals of a kind are valid for a match, and not for comparison only."""
+    return kind not in refused_kinds(finished)
+
+
+def notes_on(kind: str, finished: Finished) -> list[str]:
     """Return what a reader of the replicates must know."""
-    refused = {
-        refusal["method"]: refusal["reason"]
-        for one in match.results["estimates"]
-        for refusal in one["refused"]
-    }
-    if kind == "set" and "set" in refused:
-        return [f"Beside the main interval only: {refused['set']}."]
+    refused = refused_kinds(finished)
+    if kind == "set" and kind in refused:
+        return [f"Beside the main interval only: {refused[kind]}."]
     if kind == "refit":
-        valid = match.results["design"]["method"] in {"radius", "kernel"}
-        return [f"Fitting and matching again: {VALID_REMATCH if valid else DIAGNOSTIC}."]
+        said = VALID_REMATCH if is_valid(kind, finished) else DIAGNOSTIC
+        return [f"Fitting and matching again: {said}."]
     return []
 
 
@@ -120,7 +159,8 @@ def replicates(parameters: Mapping[str, Any], units: Units) -> Floats:
     Parameters
     ----------
     parameters : mapping
-        ``folder``, ``table``, ``kind``, ``seed``, and ``match``, the content id of the match.
+        ``folder``; ``source``, the table of a match or the store of a study; ``kind``; ``seed``;
+        ``strata``; and ``content``, the content id.
     units : Units
 
     Returns
@@ -142,35 +182,40 @@ def opened(parameters: str) -> Resampler:
     Raises
     ------
     UsageError
-        The kind needs the table and it was not given, or the match cannot be made again.
+        The kind needs a table or store and it was not given, or the match cannot be made again.
     InputError
         A file is missing or has changed.
     """
     given = json.loads(parameters)
-    kind, seed, table = given["kind"], given["seed"], given["table"]
-    match = open_match(Path(given["folder"]))
-    if match.manifest["content_id"] != given["match"]:
+    kind, seed, source = given["kind"], given["seed"], given["source"]
+    by_cell = given["strata"] == "exact"
+    finished = open_finished(Path(given["folder"]))
+    if finished.content_id != given["content"]:
         raise InputError(
-            "the match has been made anew while its bootstrap ran", repair="Run it again"
+            f"the {finished.kind} has been made anew while its bootstrap ran", repair="Run it again"
         )
-    if kind not in NEEDS_TABLE:
-        return _of_linear_forms(match, kind, seed)
-    if table is None:
+    if kind not in NEEDS_SOURCE:
+        return _of_linear_forms(finished, kind, seed, by_cell)
+    if source is None:
+        option = {"match": "--table", "study": "--store"}[finished.kind]
         raise UsageError(
-            f"--kind {kind} needs the table of the match",
-            rule="the folder of a match does not hold outcomes",
-            repair="Add --table with the same file",
+            f"--kind {kind} needs the {option[2:]} of the {finished.kind}",
+            rule=f"the folder of a {finished.kind} does not hold outcomes",
+            repair=f"Add {option} with the same {option[2:]}",
         )
-    return _of_sets(match, seed, table) if kind == "set" else _of_refits(match, seed, table)
+    return (_of_sets if kind == "set" else _of_refits)(finished, seed, source, by_cell)
 
 
-def _of_linear_forms(match: Finished, kind: str, seed: int) -> Resampler:
-    forms = read_linear_forms(match)
-    names = tuple(name for name in match.estimates if name in forms.sums)
+def _of_linear_forms(finished: Finished, kind: str, seed: int, by_cell: bool) -> Resampler:
+    forms = read_linear_forms(finished)
+    if by_cell and forms.stratum is not None:
+        within = {name: centred_within(sums, forms.stratum) for name, sums in forms.sums.items()}
+        forms = replace(forms, sums=within)
+    names = tuple(name for name in finished.estimates if name in forms.sums)
     sources = [
         source_of_linear_form(
             kind,
-            match.estimates[name]["difference"],
+            finished.estimates[name]["difference"],
             forms.sums[name],
             forms.unit,
             forms.n_focal,
@@ -191,28 +236,29 @@ def _finish(
     return finish(estimates, seed, level)
 
 
-def _of_sets(match: Finished, seed: int, table: str) -> Resampler:
-    remade = remake(match, table)
+def _of_sets(finished: Finished, seed: int, source: str, by_cell: bool) -> Resampler:
+    remade = remake(finished, source)
     sources = [
-        source_of_sets(remade.values[name], one["type"], remade.sample, seed)
-        for name, one in match.estimates.items()
+        source_of_sets(remade.values[name], one["type"], remade.sample, seed, by_cell=by_cell)
+        for name, one in finished.estimates.items()
     ]
     return Resampler(
-        tuple(match.estimates),
+        tuple(finished.estimates),
         lambda units: np.stack([one.draw(units.start, units.stop) for one in sources], axis=1),
         tuple(functools.partial(_finish, one.finish, seed) for one in sources),
     )
 
 
-def _of_refits(match: Finished, seed: int, table: str) -> Resampler:
-    remade = remake(match, table)
+def _of_refits(finished: Finished, seed: int, source: str, by_cell: bool) -> Resampler:
+    remade = remake(finished, source)
     scoring, sample, rows = remade.scoring, remade.sample, remade.rows
-    full = full_fit(rows, scoring, match.options)
-    recipe = recipe_for(scoring.problem, match.options)
-    draws = people_to_draw(rows.treated, sample.eligible, sample.person)
+    full = full_fit(rows, scoring, remade.options)
+    recipe = recipe_for(scoring.problem, remade.options)
+    cell = rows.cell if by_cell else None
+    draws = people_to_draw(rows.treated, sample.eligible, sample.person, cell=cell)
     columns: list[Floats] = []
     measures = []
-    for name, one in match.estimates.items():
+    for name, one in finished.estimates.items():
         values, at = remade.values[name], len(columns)
         had = ~np.isnan(values)
         columns += [np.where(had, values, 0.0), had.astype(np.float64)]
@@ -221,6 +267,7 @@ def _of_refits(match: Finished, seed: int, table: str) -> Resampler:
         else:
             measures.append(mean_difference(at, sample.sign))
     summed = np.stack(columns, axis=1)
+    forms = read_linear_forms(finished)
 
     def draw(units: Units) -> Floats:
         found = rematched_replicates(
@@ -229,14 +276,20 @@ def _of_refits(match: Finished, seed: int, table: str) -> Resampler:
         )  # fmt: skip
         return np.stack([measure(found) for measure in measures], axis=1)
 
-    def finish(estimate: float, estimates: Floats, level: float) -> Bootstrap:
+    def finish(estimate: float, skew: float | None, estimates: Floats, level: float) -> Bootstrap:
         return Bootstrap(
             "refit", len(estimates), seed, estimates, standard_error_of(estimates),
-            bootstrap_intervals(estimate, estimates, level=level), "",
+            bootstrap_intervals(estimate, estimates, level=level, skew=skew), "", skew,
         )  # fmt: skip
 
+    def skew_of(name: str) -> float | None:
+        return acceleration(forms.sums[name]) if name in forms.sums else None
+
     return Resampler(
-        tuple(match.estimates),
+        tuple(finished.estimates),
         draw,
-        tuple(functools.partial(finish, one["difference"]) for one in match.estimates.values()),
+        tuple(
+            functools.partial(finish, one["difference"], skew_of(name))
+            for name, one in finished.estimates.items()
+        ),
     )

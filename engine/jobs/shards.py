@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.buffers import to_arrow, to_numpy
-from engine.errors import DamagedShardError
+from engine.errors import DamagedShardError, DisagreementError, StorageError
 from engine.release.files import write_bytes
 from engine.release.folder import read_file
 
@@ -156,10 +156,41 @@ def write_shard(folder: Path, shard: Shard) -> str:
 
     Raises
     ------
+    DisagreementError
+        Somebody has made the same units from the same inputs, with other values.
     StorageError, AccessError
         The disk is full, read-only or failing; the folder can be resumed.
+
+    Notes
+    -----
+    A task may be done twice, by a worker that was only thought lost. Equal bytes are written once
+    more and change nothing; different ones must not take the place of those that are there.
     """
-    return write_bytes(folder, name_of(shard.job, shard.units), encode(shard)).name
+    name = name_of(shard.job, shard.units)
+    data = encode(shard)
+    if (folder / name).exists() and _differs(folder, name, shard, data):
+        raise disagreement(shard.units)
+    return write_bytes(folder, name, data).name
+
+
+def _differs(folder: Path, name: str, shard: Shard, data: bytes) -> bool:
+    """Whether a whole shard of the same job and inputs stands there with other bytes."""
+    try:
+        there = read_shard(folder, name)
+    except (DamagedShardError, StorageError):
+        return False
+    return (there.job, there.inputs) == (shard.job, shard.inputs) and encode(there) != data
+
+
+def disagreement(units: Units) -> DisagreementError:
+    """Return the error of two shards that give the same unit different values."""
+    return DisagreementError(
+        "two shards of one job give the same unit different values",
+        where=f"units {units.start:,} to {units.stop - 1:,}",
+        rule="a unit is a pure function of the job and its number",
+        repair="Move the folder of shards away, run again, and report this: it is a fault of the "
+        "software or of the machine",
+    )
 
 
 def read_shard(folder: Path, name: str) -> Shard:

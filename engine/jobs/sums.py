@@ -24,6 +24,8 @@ from engine.errors import InputError
 from engine.jobs.backends import Backend, Done, Task
 from engine.jobs.shards import Units, read_shard
 from engine.release.folder import plain_errors, private_folder
+from engine.release.manifest import code_sha256
+from engine.spill import MEMORY, Space
 from kernels.columns import CodedColumns, number_columns
 from kernels.logistic import SEGMENTS, assemble_information, linear_predictor
 from kernels.memory import one_range, unlocked
@@ -187,8 +189,8 @@ class SharedSums:
     weights : float64, shape (n,) or (0,)
     backend : Backend
         Kept busy with one map from the first pass to the last.
-    allocate : callable
-        Makes the linear predictor.
+    space : Space
+        Where the linear predictor is made.
 
     Notes
     -----
@@ -203,16 +205,17 @@ class SharedSums:
         treated: NDArray[np.uint8],
         weights: Floats,
         backend: Backend,
-        allocate: Callable[..., NDArray[Any]] = np.empty,
+        space: Space = MEMORY,
     ) -> None:
         write_columns(folder, columns, treated, weights)
         self._folder = folder
         self._columns = columns
         self._n = len(treated)
         self._backend = backend
+        self._code = code_sha256()
         self._queue = _Queue()
         self._done = backend.map(self._queue)
-        self._allocate = allocate
+        self._space = space
         self._last = self._kept = np.empty(0)
 
     def at(self, beta: Floats) -> tuple[float, Floats]:
@@ -244,7 +247,7 @@ class SharedSums:
 
     def predictor(self) -> Floats:
         """See :class:`kernels.newton.Sums`."""
-        eta = self._allocate(self._n, np.float64)
+        eta = self._space.empty(self._n, np.float64)
         linear_predictor(self._columns, self._kept, eta)
         return eta
 
@@ -263,7 +266,16 @@ class SharedSums:
         for start, stop in pairwise(edges):
             units = Units(start * width, stop * width)
             self._queue.tasks.append(
-                Task(compute, parameters, str(self._folder), named, named, ("sum",), units)
+                Task(
+                    compute,
+                    parameters,
+                    str(self._folder),
+                    self._code,
+                    named,
+                    named,
+                    ("sum",),
+                    units,
+                )
             )
         result = np.empty((count, width))
         for _ in range(shares):

@@ -273,7 +273,7 @@ def _judge(
             return Decided(review.same, "linked", "reviewed", 1.0, None, None)
         people = [one for one in people if one.person_id not in review.others]
     relatives = any(is_likely_relative(one) and one.weight >= limits.review for one in people)
-    people = _guarded(people)
+    people = guarded(people)
     if not people:
         reason = "not_found" if has_birth else "no_birth_date"
         return Decided(
@@ -295,7 +295,7 @@ def _judge(
     return Decided(None, "unresolved", None, chance, reason, best.weight)
 
 
-def _guarded(people: Sequence[Person]) -> list[Person]:
+def guarded(people: Sequence[Person]) -> list[Person]:
     """Return the candidates by the twin guard, the heaviest first."""
     weighed = [
         one._replace(weight=min(one.weight, TWIN_WEIGHT)) if is_likely_relative(one) else one
@@ -309,7 +309,7 @@ def in_tie(people: Sequence[Person], limits: Thresholds) -> list[Person]:
 
     Nor is there one between candidates that are too weak for a review.
     """
-    people = _guarded(people)
+    people = guarded(people)
     if not people or people[0].weight < limits.review:
         return []
     close = [one for one in people if people[0].weight - one.weight < limits.margin]
@@ -336,7 +336,7 @@ def _break_tie(people: Sequence[Person], limits: Thresholds) -> list[Person] | N
     def bits(has: bool, share: float) -> float:
         return math.log2(WITH_INDEX / share if has else (1.0 - WITH_INDEX) / (1.0 - share))
 
-    return _guarded(
+    return guarded(
         [
             one._replace(weight=one.weight + bits(*known[one.person_id]), told_apart=True)
             if one.person_id in known

@@ -225,4 +225,5 @@ def _kinds(people: pa.Table) -> dict[str, list[str]]:
 
 
 def _age_band(age: int) -> str:
-    return next(label for least, label in reversed(AGE_BANDS) if age >= least)
+    """Return the band of an age; a start before birth, which no check lets pass, has none."""
+    return next((label for least, label in reversed(AGE_BANDS) if age >= least), "not known")

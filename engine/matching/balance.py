@@ -5,8 +5,9 @@ a named rule, so that before and after are on one scale. Categories and 0/1 colu
 variance p (1 - p) and have no variance ratio.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -29,6 +30,8 @@ Floats = NDArray[np.float64]
 
 CLOSE = 0.05
 FAIR = 0.10
+FEWEST_IN_LEVEL = 10
+"""Matched treated people of a level that is judged by itself."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,66 @@ def assess_balance(
     ):
         rows.append(_row(name, kind, summary, denominator))
     return tuple(rows)
+
+
+def merge_rare_levels(
+    rows: Sequence[BalanceRow], matched: int, *, denominator: Denominator
+) -> tuple[BalanceRow, ...]:
+    """Return the balance with the rare levels of each category as one level.
+
+    Parameters
+    ----------
+    rows : sequence of BalanceRow
+    matched : int
+        Matched treated people.
+    denominator : {'treated', 'comparison', 'pooled'}
+        As the rows were made with.
+
+    Returns
+    -------
+    tuple of BalanceRow
+        Levels of fewer than ``FEWEST_IN_LEVEL`` matched treated people are ``column=(other)``,
+        after the other levels. The one row of a category of two levels stays.
+
+    Notes
+    -----
+    One person more in a level of one in fifty moves its standardised difference by more than 0.1
+    where fifty are matched, whatever the match.
+    """
+    found: list[BalanceRow] = []
+    for name, group in groupby(rows, lambda row: (row.kind, row.name.partition("=")[0])):
+        levels = list(group)
+        few = [row for row in levels if row.mean_treated_matched * matched < FEWEST_IN_LEVEL]
+        if name[0] != "level" or len(levels) < 2 or len(few) < 2:
+            found += levels
+            continue
+        found += [row for row in levels if row not in few]
+        found.append(_merged(f"{name[1]}=(other)", few, denominator))
+    return tuple(found)
+
+
+def _merged(name: str, rows: Sequence[BalanceRow], denominator: Denominator) -> BalanceRow:
+    before = [
+        sum(row.mean_treated for row in rows),
+        sum(row.mean_comparison_before for row in rows),
+    ]
+    after = [
+        sum(row.mean_treated_matched for row in rows),
+        sum(row.mean_comparison_after for row in rows),
+    ]
+    deviation = _deviation(denominator, *(share * (1.0 - share) for share in before))
+    nan = float("nan")
+    return BalanceRow(
+        name,
+        "level",
+        before[0],
+        after[0],
+        before[1],
+        after[1],
+        _standardised(before[0] - before[1], deviation),
+        _standardised(after[0] - after[1], deviation),
+        *(nan, nan, nan, nan),
+    )
 
 
 def largest_smd(

@@ -1,10 +1,11 @@
 """The gate: whether a match is good enough for its outcomes to be opened."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from engine.matching.balance import BalanceRow
+from engine.matching.store_columns import column_of
 
 GateCode = Literal["matched_treated", "matched_share", "largest_smd"]
 
@@ -59,6 +60,7 @@ def judge_match(
     matched_treated: int,
     matched_share: float,
     largest_smd: float,
+    covariates: Collection[str] = (),
 ) -> Gate:
     """Judge a match by size, share and balance alone; no outcome is known here.
 
@@ -74,6 +76,8 @@ def judge_match(
         Smallest share of the treated who are matched.
     largest_smd : float
         Largest absolute standardised mean difference of any covariate.
+    covariates : collection of str
+        Covariates that are looked at, all of them where none is named.
 
     Returns
     -------
@@ -87,7 +91,11 @@ def judge_match(
     worst, name = 0.0, None
     for row in balance:
         size = abs(settled_smd(row))
-        if row.kind in {"numeric", "level"} and size > worst:
+        if row.kind not in {"numeric", "level"}:
+            continue
+        if covariates and column_of(row.name) not in covariates:
+            continue
+        if size > worst:
             worst, name = size, row.name
     share = matched / treated if treated else 0.0
     rules = (

@@ -14,13 +14,15 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from engine.buffers import to_arrow, to_numpy
+from engine.cohort.pool import comparison_pool
+from engine.cohort.rules import IndexRules
 from engine.errors import InputError
 from engine.matching.identity import random_order
 from engine.matching.store_columns import ASSESSED, BY_NAME, DELAY, LAST_YEAR
 from engine.store.reading import INDEX, Store, read_years
 from engine.submission.fields import SUBGROUPS as OF_SUBMISSION
 
-TREATED, ID = "treated", "disposal_id"
+TREATED, ID, PERSON = "treated", "disposal_id", "person_id"
 AGES = ((18, "under 18"), (21, "18 to 20"), (25, "21 to 24"), (35, "25 to 34"), (45, "35 to 44"))
 OLDEST_AGES = "45 and over"
 OF_STORE = {
@@ -42,7 +44,8 @@ class Pool:
     Attributes
     ----------
     table : pyarrow.Table
-        ``disposal_id``, ``treated`` and columns of the store; in the order of the public keys.
+        ``disposal_id``, ``person_id``, ``treated`` and columns of the store; in the order of the
+        public keys. Comparison people may have several rows, treated people have one.
     position : int64, shape (n,)
         Row of each in the store's index disposals.
     treated : bool, shape (n,)
@@ -59,12 +62,40 @@ class Pool:
     groups: dict[str, list[str | None]]
 
     id: str = ID
+    person: str = PERSON
     treatment: str = TREATED
 
     @property
     def n_treated(self) -> int:
         """Number of treated people."""
         return int(np.count_nonzero(self.treated))
+
+
+def study_pool(
+    store: Store,
+    treated: pa.Table,
+    removed: NDArray[np.int64],
+    rules: IndexRules,
+    columns: Sequence[str],
+    groups: Sequence[str],
+    seed: int,
+) -> Pool:
+    """Read the treated of a study and everybody they may be compared with.
+
+    Parameters
+    ----------
+    store : Store
+    treated : pyarrow.Table
+        See :class:`engine.cohort.choose.Choice`.
+    removed : int64, shape (k,)
+        People who may not be compared with, see :func:`engine.cohort.pool.comparison_pool`.
+    rules : IndexRules
+    columns, groups, seed
+        As in :func:`build_pool`.
+    """
+    years = sorted({day.year for day in treated["index_date"].to_pylist()})
+    comparison = comparison_pool(store, treated, rules, removed=removed, years=years, seed=seed)
+    return build_pool(store, treated, comparison.table, columns, groups, seed)
 
 
 def build_pool(
@@ -116,7 +147,7 @@ def build_pool(
     position, is_treated = position[keys], is_treated[keys]
     needed = [name for name in columns if name != DELAY]
     needed += [OF_STORE[name] for name in groups if name in OF_STORE]
-    needed = list(dict.fromkeys([ID, *needed, ASSESSED, *LAST_YEAR[:1], "person_id"]))
+    needed = list(dict.fromkeys([ID, *needed, ASSESSED, *LAST_YEAR[:1], PERSON]))
     index = read_years(store, INDEX, needed)
     table = index.take(to_arrow(position)).combine_chunks()
     delays = [to_numpy(rows[DELAY].combine_chunks()) for rows in (treated, comparison)]

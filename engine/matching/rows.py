@@ -165,6 +165,18 @@ def _cells(
 def _people(source: TableSource, name: str, identity: Identity) -> NDArray[np.int64]:
     values = column(source, name, "person")
     require_no_missing(values, name=name, role="person column", source=source)
+    return people_of(values, identity)
+
+
+def people_of(values: pa.ChunkedArray, identity: Identity) -> NDArray[np.int64]:
+    """Return the number of each row's person, in [0, people), int64, shape (n,).
+
+    Parameters
+    ----------
+    values : pyarrow.ChunkedArray
+        Names of people in the order of the data, no empty cells.
+    identity : Identity
+    """
     if not pa.types.is_dictionary(values.type):
         values = pc.dictionary_encode(values)
     array = values.unify_dictionaries().combine_chunks()

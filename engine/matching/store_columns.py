@@ -15,15 +15,18 @@ class StoreColumn:
         In plain words.
     category : bool
         Whether it is a category.
+    plain : str
+        What it tells, for a reader who knows no logarithm and no score; empty: as the label.
     """
 
     name: str
     label: str
     category: bool = False
+    plain: str = ""
 
 
-def _category(name: str, label: str) -> StoreColumn:
-    return StoreColumn(name, label, category=True)
+def _category(name: str, label: str, plain: str = "") -> StoreColumn:
+    return StoreColumn(name, label, True, plain)
 
 
 OFFENCE_CLASSES = {
@@ -47,44 +50,86 @@ DELAY = "delay_days"
 
 DEMOGRAPHICS = (
     _category("sex", "Sex"),
-    StoreColumn("age_at_index", "Age at the start of the year"),
-    StoreColumn("age_at_index_squared", "Age, squared"),
-    StoreColumn("age_at_first_sanction", "Age at the first sanction"),
-    _category("ethnicity_observed", "Ethnicity, as observed"),
+    StoreColumn("age_at_index", "Age at the start of the year", plain="age"),
+    StoreColumn("age_at_index_squared", "Age, squared", plain="age"),
+    StoreColumn(
+        "age_at_first_sanction", "Age at the first sanction", plain="age at the first crime"
+    ),
+    _category("ethnicity_observed", "Ethnicity, as observed", "ethnic group"),
     _category("nationality_group", "Nationality"),
 )
 INDEX_EVENT = (
-    _category("index_type", "What the year starts with"),
-    StoreColumn(DELAY, "Days from the start of the year to the start of the service"),
-    _category("sentence_band", "Length of the custodial sentence"),
-    StoreColumn("log_sentence_days", "Length of the sentence (log of days)"),
-    StoreColumn("time_served_days", "Days served"),
-    _category("offence_group13", "Kind of offence"),
-    _category("trial_mode", "Where the offence can be tried"),
-    StoreColumn("severity", "Gravity of the offence"),
-    _category("index_year", "Year"),
-    _category("index_quarter", "Quarter of the year"),
-    _category("indeterminate", "Sentence without a fixed end"),
+    _category("index_type", "What the year starts with", "kind of sentence"),
+    StoreColumn(
+        DELAY,
+        "Days from the start of the year to the start of the service",
+        plain="time until the service began",
+    ),
+    _category("sentence_band", "Length of the custodial sentence", "length of the time in prison"),
+    StoreColumn(
+        "log_sentence_days", "Length of the sentence (log of days)", plain="length of the sentence"
+    ),
+    StoreColumn("time_served_days", "Days served", plain="days spent in prison"),
+    _category("offence_group13", "Kind of offence", "kind of crime"),
+    _category("trial_mode", "Where the offence can be tried", "kind of court"),
+    StoreColumn("severity", "Gravity of the offence", plain="how grave the crime was"),
+    _category("index_year", "Year", "year of the sentence"),
+    _category("index_quarter", "Quarter of the year", "time of the year"),
+    _category("indeterminate", "Sentence without a fixed end", "sentences with no fixed end"),
 )
 HISTORY = (
-    StoreColumn("log_previous_offences", "Number of previous offences (log)"),
-    StoreColumn("log_previous_sanctions", "Number of previous sanctions (log)"),
-    StoreColumn("previous_sanctions", "Number of previous sanctions"),
-    StoreColumn("previous_cautions", "Number of previous cautions"),
-    StoreColumn("previous_custodial_sentences", "Number of previous custodial sentences"),
-    StoreColumn("previous_court_orders", "Number of previous court orders"),
-    StoreColumn("previous_breach_or_bail", "Number of previous breaches and bail offences"),
+    StoreColumn(
+        "log_previous_offences", "Number of previous offences (log)", plain="number of past crimes"
+    ),
+    StoreColumn(
+        "log_previous_sanctions",
+        "Number of previous sanctions (log)",
+        plain="number of past sanctions",
+    ),
+    StoreColumn(
+        "previous_sanctions", "Number of previous sanctions", plain="number of past sanctions"
+    ),
+    StoreColumn(
+        "previous_cautions", "Number of previous cautions", plain="number of past cautions"
+    ),
+    StoreColumn(
+        "previous_custodial_sentences",
+        "Number of previous custodial sentences",
+        plain="number of past times in prison",
+    ),
+    StoreColumn(
+        "previous_court_orders",
+        "Number of previous court orders",
+        plain="number of past court orders",
+    ),
+    StoreColumn(
+        "previous_breach_or_bail",
+        "Number of previous breaches and bail offences",
+        plain="past breaches of orders or bail",
+    ),
     *(
-        StoreColumn(f"previous_{name}", f"Number of previous offences: {words}")
+        StoreColumn(
+            f"previous_{name}", f"Number of previous offences: {words}", plain=f"past {words}"
+        )
         for name, words in OFFENCE_CLASSES.items()
     ),
-    StoreColumn("log_career_days", "Length of the criminal career (log of days)"),
-    StoreColumn("log_days_since_last_sanction", "Time since the last sanction (log of days)"),
+    StoreColumn(
+        "log_career_days",
+        "Length of the criminal career (log of days)",
+        plain="years since the first crime",
+    ),
+    StoreColumn(
+        "log_days_since_last_sanction",
+        "Time since the last sanction (log of days)",
+        plain="time since the last crime",
+    ),
 )
 RISK = (
-    StoreColumn("copas_rate", "Copas rate"),
-    StoreColumn("ogrs3_logit", "Risk of reoffending, OGRS3 (logit)"),
-    StoreColumn("ogrs4g_logit", "Risk of reoffending, OGRS4/G (logit)"),
+    StoreColumn("copas_rate", "Copas rate", plain="pace of past crimes"),
+    StoreColumn("ogrs3_logit", "Risk of reoffending, OGRS3 (logit)", plain="risk of a new crime"),
+    StoreColumn(
+        "ogrs4g_logit", "Risk of reoffending, OGRS4/G (logit)", plain="risk of a new crime"
+    ),
 )
 REGION = (
     _category("probation_region", "Probation region"),
@@ -162,6 +207,21 @@ def label_of(term: str) -> str:
     return column.label if column else name.replace("_", " ").capitalize()
 
 
+def plain_of(term: str) -> str:
+    """Return what a term tells, without level and scale, for the first page of a report.
+
+    Examples
+    --------
+    >>> plain_of("log_sentence_days"), plain_of("sex=F"), plain_of("shoe_size")
+    ('length of the sentence', 'sex', 'shoe size')
+    """
+    name = column_of(term)
+    column = BY_NAME.get(name)
+    if column is None:
+        return name.replace("_", " ")
+    return column.plain or f"{column.label[:1].lower()}{column.label[1:]}"
+
+
 def level_label(name: str, level: str) -> str:
     """Return a level of a category in plain words."""
     if (name, level) in LEVELS:
@@ -171,5 +231,33 @@ def level_label(name: str, level: str) -> str:
 
 def group_of(term: str) -> str:
     """Return the group of a term, ``other`` for columns of no group."""
-    name = term.partition("=")[0].removesuffix(" missing")
-    return GROUP_OF.get(name, "other")
+    return GROUP_OF.get(column_of(term), "other")
+
+
+def column_of(term: str) -> str:
+    """Return the column of a term.
+
+    Examples
+    --------
+    >>> column_of("sex=F"), column_of("copas_rate missing"), column_of("severity")
+    ('sex', 'copas_rate', 'severity')
+    """
+    return term.partition("=")[0].removesuffix(" missing")
+
+
+def characteristic_of(term: str) -> str:
+    """Return what a term tells of a person: its column, and of a column twice in it the plain one.
+
+    Examples
+    --------
+    >>> characteristic_of("age_at_index_squared"), characteristic_of("sex=F")
+    ('age_at_index', 'sex')
+    """
+    name = column_of(term)
+    return _TWINS.get(name, name)
+
+
+_TWINS = {
+    "age_at_index_squared": "age_at_index",
+    "log_previous_sanctions": "previous_sanctions",
+}

@@ -25,6 +25,7 @@ from engine.records.schema import (
     ROW_GROUP_ROWS,
     SCHEMA_KEY,
     SCHEMA_VERSION,
+    SYNTHETIC,
     TABLES,
     Column,
     Table,
@@ -92,11 +93,21 @@ class TableFiles:
 
 @dataclass(frozen=True)
 class Extract:
-    """An extract whose form is known to be right."""
+    """An extract whose form is known to be right.
+
+    Parameters
+    ----------
+    folder : Path
+    extract_date : datetime.date
+    tables : dict of str to TableFiles
+    synthetic : bool
+        Whether its people do not exist.
+    """
 
     folder: Path
     extract_date: dt.date
     tables: dict[str, TableFiles]
+    synthetic: bool = False
 
 
 def open_extract(path: str | os.PathLike[str]) -> tuple[Extract, list[Problem]]:
@@ -131,7 +142,7 @@ def open_extract(path: str | os.PathLike[str]) -> tuple[Extract, list[Problem]]:
             rule="an extract is a folder with extract.json and one folder for each zone",
             repair="Give the folder of the extract",
         )
-    date = _extract_date(folder)
+    date, synthetic = _description(folder)
     problems: list[Problem] = []
     tables: dict[str, TableFiles] = {}
     for table in TABLES:
@@ -141,23 +152,24 @@ def open_extract(path: str | os.PathLike[str]) -> tuple[Extract, list[Problem]]:
                 problems.append(Problem(table.name, "", "the table is required", None, REFUSED))
             continue
         tables[table.name] = _open_table(table, found, problems)
-    return Extract(folder, date, tables), problems
+    return Extract(folder, date, tables, synthetic), problems
 
 
 def file_hashes(extract: Extract) -> Iterator[tuple[str, str, int]]:
     """Yield name, SHA-256 and size of every file of an extract, in a fixed order."""
-    for files in extract.tables.values():
-        for path in files.files:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            yield path.relative_to(extract.folder).as_posix(), digest, path.stat().st_size
+    tables = (path for files in extract.tables.values() for path in files.files)
+    for path in (extract.folder / EXTRACT_FILE, *tables):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        yield path.relative_to(extract.folder).as_posix(), digest, path.stat().st_size
 
 
-def _extract_date(folder: Path) -> dt.date:
-    """Return the date in extract.json."""
+def _description(folder: Path) -> tuple[dt.date, bool]:
+    """Return the date in extract.json, and whether it says that nobody in the extract exists."""
     error = InputError(
         f"the file '{EXTRACT_FILE}' of the extract cannot be used",
-        rule=f'it holds {{"justicelab_schema": {SCHEMA_VERSION}, "{EXTRACT_DATE}": "YYYY-MM-DD"}}',
+        rule=f'it holds {{"justicelab_schema": {SCHEMA_VERSION}, "{EXTRACT_DATE}": "YYYY-MM-DD"}}, '
+        f'and "{SYNTHETIC}": true for people who do not exist',
         repair="Write it anew; docs/extract.md has an example",
     )
     try:
@@ -168,11 +180,12 @@ def _extract_date(folder: Path) -> dt.date:
         if content[SCHEMA_KEY.decode()] != SCHEMA_VERSION:
             raise error
         date = dt.date.fromisoformat(content[EXTRACT_DATE])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        synthetic = content.get(SYNTHETIC, False)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise error from None
-    if not dt.date(1950, 1, 1) < date < dt.date(2200, 1, 1):
+    if not dt.date(1950, 1, 1) < date < dt.date(2200, 1, 1) or not isinstance(synthetic, bool):
         raise error
-    return date
+    return date, synthetic
 
 
 def _files_of(folder: Path, table: Table) -> tuple[Path, ...]:

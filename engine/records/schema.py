@@ -3,6 +3,7 @@
 An extract is a folder::
 
     EXTRACT/extract.json                      {"justicelab_schema": 1, "extract_date": "YYYY-MM-DD"}
+                                              and "synthetic": true where nobody in it exists
     EXTRACT/identities/TABLE/part-*.parquet   zone I: names, full birth dates, identifiers
     EXTRACT/analysis/TABLE/part-*.parquet     zone A: everything a study is computed from
 
@@ -31,6 +32,8 @@ SCHEMA_KEY = b"justicelab_schema"
 """Key of the version in the metadata of every Parquet file."""
 EXTRACT_FILE = "extract.json"
 EXTRACT_DATE = "extract_date"
+SYNTHETIC = "synthetic"
+"""Key of the mark of an extract whose people do not exist; false where it is not there."""
 IDENTITIES = "identities"
 """Folder of zone I, read by linkage alone."""
 ANALYSIS = "analysis"

@@ -1,8 +1,9 @@
 """Disclosure control: the one way from exact results to what may be handed over.
 
-Only :func:`release_results` makes a :class:`Released`, and everything that writes into a release
-folder takes one. Rules are decided on exact numbers of people; figures are rounded afterwards. A
-figure that a rule forbids becomes null, and the rule's id stands in ``withheld`` beside it.
+Only :func:`release_results` and :func:`release_bootstrap` make a :class:`Released`, and everything
+that writes into a release folder takes one. Rules are decided on exact numbers of people; figures
+are rounded afterwards. A figure that a rule forbids becomes null, and the rule's id stands in
+``withheld`` beside it.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ from engine.release.control.people import (
     control_unmatched,
 )
 from engine.release.control.policy import Policy, Results, percent_up, rough
+from engine.release.control.resampling import control_bootstrap
 
-__all__ = ["Policy", "Released", "release_results"]
+__all__ = ["Policy", "Released", "release_bootstrap", "release_results"]
 
 _ONLY_HERE = object()
 
@@ -87,7 +89,7 @@ def release_results(exact: Results, policy: Policy) -> Released:
         "balance": control_balance(policy, exact["balance"]),
         "overlap": control_overlap(policy, exact["overlap"]),
         "sensitivity": control_sensitivity(
-            exact["sensitivity"], rules, exact["headline"]["verdict"]
+            policy, exact["sensitivity"], rules, exact["headline"]["verdict"]
         ),
         "path": [control_path(policy, one, rules) for one in exact["path"]],
         "trio": control_trio(policy, exact["trio"]),
@@ -98,6 +100,22 @@ def release_results(exact: Results, policy: Policy) -> Released:
     }
     results["withheld"] = _withheld_in(results)
     return Released(_ONLY_HERE, results, policy)
+
+
+def release_bootstrap(exact: Results, bootstrap: Results, policy: Policy) -> Released:
+    """Return what of the bootstrap of a study may be handed over.
+
+    Parameters
+    ----------
+    exact, bootstrap : dict
+        The exact results of the study and its exact bootstrap.
+    policy : Policy
+
+    Returns
+    -------
+    Released
+    """
+    return Released(_ONLY_HERE, control_bootstrap(policy, exact, bootstrap), policy)
 
 
 _AS_THEY_ARE = (

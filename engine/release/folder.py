@@ -162,6 +162,21 @@ def _make(folder: Path) -> None:
             if not one.exists():
                 with contextlib.suppress(FileExistsError):
                     one.mkdir(mode=0o700)
+                _force(one.parent)
+
+
+def _force(folder: Path) -> None:
+    """Force the names in a folder to the disk: a new folder may go with the power otherwise.
+
+    A folder that may be entered and not listed cannot be opened, hence not be forced; there the
+    file system's own habit has to do.
+    """
+    with contextlib.suppress(PermissionError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def _check_status(folder: Path, status: os.stat_result) -> None:

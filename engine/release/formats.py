@@ -154,6 +154,11 @@ def _at_least_one(value: float) -> str:
     return fixed(abs(value), 0) if round(value) else "less than 1"
 
 
+def _days_said(value: float) -> str:
+    """Size of a whole number of days with its unit."""
+    return f"{fixed(abs(value), 0)} {'day' if round(abs(value)) == 1 else 'days'}"
+
+
 def _trimmed(value: float) -> str:
     """At most two decimals and no zeros after them: figures that came rounded keep their digits."""
     text = fixed(value, 2)
@@ -197,6 +202,8 @@ _NUMBERS: dict[str, Callable[[float], str]] = {
     "whole": lambda value: fixed(value, 0),
     "whole_size": lambda value: fixed(abs(value), 0),
     "whole_least": _at_least_one,
+    "days_said": _days_said,
+    "days_least": lambda value: _days_said(value) if round(value) else "less than 1 day",
     "whole_percent": lambda value: fixed(value, 0) + "%",
     "trimmed": _trimmed,
     "trimmed_least": lambda value: "less than 0.01" if abs(value) < 0.005 else _trimmed(abs(value)),

@@ -30,10 +30,11 @@ def linear_form_table(rows: Rows, estimates: Sequence[Estimate], sign: float) ->
     -------
     pyarrow.Table or None
         In canonical order, every row: ``id``; ``unit``, the number of the row's person, or the
-        random key of the row where nobody has several; and ``COLUMN:TYPE`` for each outcome. To
-        first order the error of an estimate is the sum over everybody divided by the matched focal
-        rows; the sum of squares over people, divided by their square, is its variance. None where
-        no estimate has a linear form.
+        random key of the row where nobody has several; ``stratum``, twice the row's exact cell and
+        1 more for treated rows, where there are exact columns; and ``COLUMN:TYPE`` for each
+        outcome. To first order the error of an estimate is the sum over everybody divided by the
+        matched focal rows; the sum of squares over people, divided by their square, is its
+        variance. None where no estimate has a linear form.
     """
     columns = {
         outcome_name(estimate.outcome): to_arrow(sign * estimate.form.phi)
@@ -43,4 +44,7 @@ def linear_form_table(rows: Rows, estimates: Sequence[Estimate], sign: float) ->
     if not columns:
         return None
     unit = rows.identity.unit if rows.person is None else rows.person.astype(np.uint64)
-    return pa.table({"id": rows.identity.ids, "unit": to_arrow(unit), **columns})
+    named = {"id": rows.identity.ids, "unit": to_arrow(unit)}
+    if rows.cell is not None:
+        named["stratum"] = to_arrow(2 * rows.cell + rows.treated)
+    return pa.table({**named, **columns})

@@ -203,8 +203,8 @@ def _love_words(results: Mapping[str, Any], shown: int) -> tuple[str, str]:
     closely, fairly, poorly = (
         summary.get(f"{word}_matched") or 0 for word in ("closely", "fairly", "poorly")
     )
-    # Where small levels were merged, there are fewer rows than terms that were matched.
-    total = summary.get("covariates") or len(results.get("balance") or ())
+    # A study counts a characteristic once, whatever its levels; its rows are terms.
+    total = summary.get("characteristics") or len(results.get("balance") or ())
     of = f"of {FORMATS['count'](total)} characteristic{'' if total == 1 else 's'}"
     if closely + fairly + poorly == 0:
         title = "How alike the groups are cannot be told"

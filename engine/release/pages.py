@@ -8,7 +8,7 @@ number reaches a page in one way only: by its key and a format, which both stay 
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,8 @@ def match_page(
     Parameters
     ----------
     results : mapping
-        The results as written to results.json.
+        The results as written to results.json, with bootstrap.json under ``bootstrap`` where there
+        is one.
     charts : mapping of str to str, optional
         SVG by name from :func:`engine.release.charts.draw`; drawn here where not given.
     content_id : str, optional
@@ -200,6 +201,8 @@ def _view(results: Mapping[str, Any]) -> dict[str, Any]:
         "certificate": _Lenient(certificate),
         "unmatched": _Lenient(unmatched),
         "estimates": estimates,
+        "bootstrap": results.get("bootstrap"),
+        "resampled": _resampled(results, estimates),
         "by_design": all(one["by_design"] for one in estimates),
         "asked_by_name": bool(estimates) and estimates[0]["asked"] != "auto",
         "has_sensitivity": bool(optional["sensitivity"]),
@@ -229,6 +232,15 @@ def _view(results: Mapping[str, Any]) -> dict[str, Any]:
         "fit_words": _FITS.get(str((propensity or {}).get("method")), "maximum likelihood"),
         "denominator_words": _DENOMINATORS.get(str(summary.get("denominator")), ""),
     }
+
+
+def _resampled(
+    results: Mapping[str, Any], estimates: Sequence[dict[str, Any]]
+) -> list[tuple[int, dict[str, Any]]]:
+    """Return the estimates that a bootstrap resampled, with their positions in it."""
+    by_name = {(one["outcome"], one["kind"]): one for one in estimates}
+    drawn = (results.get("bootstrap") or {}).get("estimates") or ()
+    return [(i, by_name[one["outcome"], one["type"]]) for i, one in enumerate(drawn)]
 
 
 class _Lenient(dict[str, Any]):

@@ -68,7 +68,7 @@ def left_out_sentence(rows: list[Results], verdict: str) -> str:
     else:
         ends = "and the interval would still lie on one side"
     return (
-        f"A hidden factor as strong as '{first['label']}' would move the difference to "
+        f"A hidden factor as strong as '{first['plain']}' would move the difference to "
         f"{per_100(first['difference'])}, {ends}."
     )
 

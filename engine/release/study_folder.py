@@ -57,6 +57,8 @@ PRIVATE_FILES = frozenset(
         "balance.csv",
         "links.parquet",
         "treated.parquet",
+        "removed.parquet",
+        "bootstrap.json",
         "attrition.csv",
         "for-sender.csv",
         "problems.xlsx",
@@ -67,7 +69,7 @@ PRIVATE_FILES = frozenset(
         *(f"{name}.parquet" for name in PRIVATE_TABLES),
     }
 )
-RELEASE_FILES = frozenset({"results.json", "plan.toml", MANIFEST}) | REPORT_FILES
+RELEASE_FILES = frozenset({"results.json", "bootstrap.json", "plan.toml", MANIFEST}) | REPORT_FILES
 """Names of the files of each folder."""
 
 _STAGE_LIMIT = 1 << 30
@@ -286,7 +288,8 @@ def write_study(
         The exact results.
     released : Released
     tables : mapping of str to pyarrow.Table or None
-        Tables of the main match by the names of ``PRIVATE_TABLES``, ``links`` and ``treated``.
+        Tables of the main match by the names of ``PRIVATE_TABLES``, ``links``, ``treated`` and
+        ``removed``.
     small : mapping of str to pyarrow.Table
         ``attrition`` and ``for-sender``, written as csv.
     plan_text : str

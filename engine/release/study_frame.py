@@ -52,7 +52,7 @@ def study_facts(
         "extract_date": store.extract_date.isoformat(),
         "follow_up_months": FOLLOW_UP_MONTHS,
         "waiting_months": PROOF_MONTHS - FOLLOW_UP_MONTHS,
-        "synthetic": False,
+        "synthetic": store.synthetic,
     }
 
 
@@ -110,9 +110,10 @@ def balance_of(first: Results, main: Results) -> Results:
     names = [row["name"].partition("=")[0] for row in rows if row["kind"] == "level"]
     summary = first["balance_summary"]
     return {
-        "denominator": "treated",
+        "denominator": "pooled",
         "summary": {
-            "covariates": summary["covariates"],
+            "characteristics": summary["characteristics"],
+            "terms": len(rows),
             "closely": summary["closely"],
             "fairly": summary["fairly"],
             "poorly": summary["poorly"],
@@ -128,14 +129,15 @@ def balance_of(first: Results, main: Results) -> Results:
     }
 
 
-def path_of(points: Sequence[Results], plan: Plan, caliper: float | None) -> list[Results]:
-    """Return the path with the mark of the match that was chosen."""
+def path_of(points: Sequence[Results], method: Results) -> list[Results]:
+    """Return the path with the mark of the match that was taken."""
+    caliper = method["caliper_sd"]
     return [
         {
             **point,
             "is_main": caliper is not None
             and abs(point["caliper"] - caliper) < 1e-9
-            and point["ratio"] == plan.matching.ratio,
+            and point["ratio"] == method["ratio"],
         }
         for point in points
     ]

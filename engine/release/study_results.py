@@ -22,7 +22,15 @@ from engine.matching.balance import CLOSE, FAIR, BalanceRow, effective_size
 from engine.matching.designed import Designed
 from engine.matching.gate import Gate, settled_smd
 from engine.matching.pool import Pool
-from engine.matching.store_columns import BY_NAME, GROUP_OF, group_of, label_of, level_label
+from engine.matching.store_columns import (
+    BY_NAME,
+    GROUP_OF,
+    characteristic_of,
+    group_of,
+    label_of,
+    level_label,
+    plain_of,
+)
 from engine.matching.unmatched import profile_unmatched
 from engine.release.plain import number, p_value
 from engine.release.study_words import STAGES as LOST
@@ -104,7 +112,7 @@ def measure_results(found: MeasureResult) -> dict[str, Any]:
 
 def design_results(designed: Designed, gate: Gate) -> dict[str, Any]:
     """Return what is known of an analysis before its outcomes are opened."""
-    weights = designed.sample.weights[0]
+    people = designed.partner_people
     return {
         "gate": {
             "passed": gate.passed,
@@ -113,6 +121,7 @@ def design_results(designed: Designed, gate: Gate) -> dict[str, Any]:
                     **asdict(rule),
                     "value": number(rule.value),
                     "label": None if rule.name is None else label_of(rule.name),
+                    "plain": None if rule.name is None else plain_of(rule.name),
                 }
                 for rule in gate.rules
             ],
@@ -121,30 +130,35 @@ def design_results(designed: Designed, gate: Gate) -> dict[str, Any]:
             "treated": designed.n_treated,
             "treated_matched": designed.n_matched,
             "comparison_pool": int(np.count_nonzero(~designed.rows.treated)),
-            "comparison_matched": len(weights),
-            "comparison_effective": number(effective_size(weights)),
+            "comparison_matched": len(people),
+            "comparison_effective": number(effective_size(people)),
             "reoffenders_treated": None,
             "reoffenders_comparison": None,
         },
-        "balance_summary": balance_summary(designed.balance),
+        "balance_summary": balance_summary(designed.judged_balance),
         "balance": [balance_row(row, designed) for row in designed.balance],
         "fit": None if designed.scoring.model is None else designed.scoring.model.method,
     }
 
 
 def balance_summary(rows: Sequence[BalanceRow]) -> dict[str, Any]:
-    """Return how many terms are closely, fairly and poorly matched, and the worst."""
-    sizes = [abs(settled_smd(row)) for row in rows]
-    close = sum(size <= CLOSE for size in sizes)
-    fair = sum(size <= FAIR for size in sizes) - close
-    worst = max(range(len(rows)), key=lambda i: sizes[i]) if rows else None
-    name = None if worst is None else rows[worst].name
+    """Return how many characteristics are closely, fairly and poorly matched, and the worst term.
+
+    A characteristic of several levels, or with its square, counts once, by its worst term.
+    """
+    sizes: dict[str, float] = {}
+    for row in rows:
+        key = characteristic_of(row.name)
+        sizes[key] = max(sizes.get(key, 0.0), abs(settled_smd(row)))
+    close = sum(size <= CLOSE for size in sizes.values())
+    fair = sum(size <= FAIR for size in sizes.values()) - close
+    name = max(rows, key=lambda row: abs(settled_smd(row))).name if rows else None
     return {
-        "covariates": len(rows),
+        "characteristics": len(sizes),
         "closely": close,
         "fairly": fair,
-        "poorly": len(rows) - close - fair,
-        "largest_smd": None if worst is None else number(sizes[worst]),
+        "poorly": len(sizes) - close - fair,
+        "largest_smd": number(max(sizes.values())) if sizes else None,
         "largest_smd_name": name,
         "largest_smd_label": None if name is None else label_of(name),
     }
@@ -206,11 +220,12 @@ def overlap_results(designed: Designed) -> dict[str, Any]:
     count = int(np.floor(logit[usable].max() / _CLASS)) - first + 1
     others, matched = designed.sample.rows
     ones = np.ones(len(logit))
-    parts = (
-        (matched, ones),
-        (np.flatnonzero(usable & ~designed.rows.treated), ones),
-        (others, designed.matched.weight),
-    )
+    before = np.flatnonzero(usable & ~designed.rows.treated)
+    # a person with several disposals counts once in a class: classes are held to numbers of people
+    there = (np.floor(logit[before] / _CLASS).astype(np.int64) - first) * len(logit)
+    assert designed.rows.person is not None
+    before = before[np.unique(there + designed.rows.person[before], return_index=True)[1]]
+    parts = ((matched, ones), (before, ones), (others, designed.matched.weight))
     sums = [
         np.bincount(
             np.floor(logit[rows] / _CLASS).astype(np.int64) - first,
@@ -297,6 +312,7 @@ def robustness_results(found: Robustness) -> dict[str, Any]:
                     {
                         "name": one.name,
                         "label": label_of(one.name),
+                        "plain": plain_of(one.name),
                         "difference": number(one.difference),
                         "ci_low": number(one.ci_low),
                         "ci_high": number(one.ci_high),
@@ -310,13 +326,14 @@ def robustness_results(found: Robustness) -> dict[str, Any]:
             },
             "placebos": [
                 {
-                    "name": one.name,
+                    "name": one.placebo.name,
                     "label": "A sanction in the year before",
                     "unit": "per_100_people",
-                    "difference": number(one.difference),
-                    "ci_low": number(one.ci_low),
-                    "ci_high": number(one.ci_high),
-                    "passed": not one.alarm,
+                    "difference": number(one.placebo.difference),
+                    "ci_low": number(one.placebo.ci_low),
+                    "ci_high": number(one.placebo.ci_high),
+                    "passed": not one.placebo.alarm,
+                    "support": {arm: asdict(counts) for arm, counts in one.support.items()},
                 }
                 for one in found.placebos
             ],

@@ -51,8 +51,14 @@ def sub_label(dimension: str, level: str) -> str:
 
 
 def group_label(group: str, level: str) -> str:
-    """Return a group of people whose linked share is told."""
-    return sub_label(group, level) if group in {"sex", "age", *_DIMENSIONS} else level
+    """Return a level of a group of people whose linked share is told; the group stands before it.
+
+    Examples
+    --------
+    >>> group_label("sex", "F"), group_label("completed", "yes")
+    ('Women', 'yes')
+    """
+    return sub_label(group, level) if group in {"sex", "age"} else level
 
 
 def method_label(method: str) -> str:

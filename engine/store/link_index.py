@@ -20,6 +20,7 @@ from engine.identifiers import cro_number, pnc_id, prison_number, probation_numb
 from engine.records.database import Database
 from engine.records.extract import Extract
 from engine.store.folder import PARTS, record, write_part
+from engine.store.imported_model import ImportedModel
 from engine.store.link_model import SAMPLE, link_model
 from engine.store.names import name_tokens, sound
 from engine.store.nicknames import full_names
@@ -58,7 +59,9 @@ IDENTIFIER_SCHEMA = pa.schema(
 )
 
 
-def write_link_index(database: Database, folder: Path, extract: Extract) -> dict[str, Any]:
+def write_link_index(
+    database: Database, folder: Path, extract: Extract, model: ImportedModel | None = None
+) -> dict[str, Any]:
     """Write the link index into the parts of a store, and return what the manifest says of it.
 
     Parameters
@@ -68,6 +71,8 @@ def write_link_index(database: Database, folder: Path, extract: Extract) -> dict
     folder : Path
         Folder of the store.
     extract : Extract
+    model : ImportedModel, optional
+        Whose m are taken in place of the fixed priors.
 
     Returns
     -------
@@ -90,7 +95,7 @@ def write_link_index(database: Database, folder: Path, extract: Extract) -> dict
         ),
     }
     (persons,) = database.row("SELECT count(*) FROM clean_persons")
-    files["model"] = _write_model(folder, _model(database, persons))
+    files["model"] = _write_model(folder, _model(database, persons, model))
     return {"persons": persons, "identities": files["identities"]["rows"], "files": files}
 
 
@@ -227,7 +232,7 @@ def _identifiers(database: Database, extract: Extract) -> Iterable[pa.Table]:
         yield plain.filter(plain["value"].is_valid())
 
 
-def _model(database: Database, persons: int) -> dict[str, Any]:
+def _model(database: Database, persons: int, given: ImportedModel | None) -> dict[str, Any]:
     """Draw the sample of identities and estimate the model on it."""
     database.run(
         "CREATE TEMP TABLE identity_sample AS SELECT "
@@ -239,7 +244,9 @@ def _model(database: Database, persons: int) -> dict[str, Any]:
         "LEFT JOIN names AS f ON f.id = forename_id LEFT JOIN names AS s ON s.id = surname_id "
         "LEFT JOIN names AS m ON m.id = middle_id"
     )
-    return link_model(database, persons)
+    if given is None:
+        return link_model(database, persons)
+    return {**link_model(database, persons, given.m), "imported_sha256": given.sha256}
 
 
 def _write(folder: Path, kind: str, schema: pa.Schema, tables: Iterable[pa.Table]) -> Any:

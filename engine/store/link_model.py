@@ -6,11 +6,14 @@ one person agree (m) is a fixed prior, rounded from published figures of the jus
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 from engine.records.database import Database
 
 MODEL_FORMAT = 2
+Agreement: TypeAlias = Mapping[str, Mapping[str, float]]
+"""By comparison and level: how often two records of one person agree so (m)."""
 SAMPLE = 200_000
 STRIDES = (1, 7, 31, 127, 523, 2111, 8443, 33773, 50021, 77777)
 """Each identity of the sample is paired with those that stand so many places later."""
@@ -121,7 +124,9 @@ _EDITS_OF_AN_IDENTIFIER = 200
 """About so many other valid numbers are one edit away from an identifier."""
 
 
-def link_model(database: Database, persons: int) -> dict[str, Any]:
+def link_model(
+    database: Database, persons: int, agreement: Agreement | None = None
+) -> dict[str, Any]:
     """Return the model as plain values.
 
     Parameters
@@ -131,9 +136,11 @@ def link_model(database: Database, persons: int) -> dict[str, Any]:
         birth, sex), numbered from 0, and the views ``plain_identifiers`` and ``clean_persons``.
     persons : int
         People on the index.
+    agreement : mapping, optional
+        m of all levels of some comparisons, in place of the fixed priors.
     """
     (size,) = database.row("SELECT count(*) FROM identity_sample")
-    comparisons = [
+    comparisons: list[dict[str, Any]] = [
         {"name": name, "levels": _levels(database, levels, known, size)}
         for name, levels, known in _COUNTED
     ]
@@ -143,6 +150,10 @@ def link_model(database: Database, persons: int) -> dict[str, Any]:
             f"WHERE id_type = '{kind}' AND person_id IN (SELECT person_id FROM clean_persons)"
         )
         comparisons.append({"name": name, "levels": _identifier_levels(persons, having, m)})
+    for one in comparisons:
+        given = (agreement or {}).get(one["name"], {})
+        for level in one["levels"]:
+            level["m"] = given.get(level["label"], level["m"])
     return {
         "format": MODEL_FORMAT,
         "persons": persons,

@@ -41,6 +41,7 @@ from engine.store.folder import (
     write_part,
 )
 from engine.store.footprint import database_of_prepare
+from engine.store.imported_model import ImportedModel, read_imported_model
 from engine.store.index_table import MEASURES, PartitionTables, partition_tables
 from engine.store.link_index import write_link_index
 from engine.store.partition_input import PartitionInput, partition_bounds, read_partition
@@ -83,6 +84,7 @@ def prepare(
     memory_bytes: int = 2 << 30,
     ceiling: int | None = None,
     people_in_a_partition: int = PEOPLE_IN_A_PARTITION,
+    link_model: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> PreparedStore:
     """Make or renew a store from an extract.
@@ -102,6 +104,8 @@ def prepare(
         ``memory_bytes`` says.
     people_in_a_partition : int
         Taken for a new store; a renewed one keeps its partitions.
+    link_model : path, optional
+        A linkage model saved by Splink, see :mod:`engine.store.imported_model`.
     progress : callable, optional
         Takes a stage and the share done.
 
@@ -116,6 +120,7 @@ def prepare(
     StorageError
         The ceiling is too low; nothing was written.
     """
+    model = None if link_model is None else read_imported_model(Path(link_model))
     opened, problems = open_extract(extract)
     refuse(CheckReport(opened, tuple(problems), {}, {}, pa.table({})))
     if ceiling is not None:
@@ -129,11 +134,16 @@ def prepare(
     ):
         report = check_rows(database, opened, problems, progress)
         refuse(report)
-        return _prepare(database, folder, report, people_in_a_partition, progress)
+        return _prepare(database, folder, report, people_in_a_partition, model, progress)
 
 
 def _prepare(
-    database: Database, folder: Path, report: CheckReport, size: int, progress: Progress | None
+    database: Database,
+    folder: Path,
+    report: CheckReport,
+    size: int,
+    model: ImportedModel | None,
+    progress: Progress | None,
 ) -> PreparedStore:
     """Make the store from an extract whose rows were checked."""
     old = read_manifest(folder) or {}
@@ -158,7 +168,7 @@ def _prepare(
         parts.append(part)
     if progress is not None:
         progress("link index", 0.0)
-    link = write_link_index(database, folder, extract)
+    link = write_link_index(database, folder, extract, model)
     manifest = _manifest(folder, report, lists, bounds, parts, link, code)
     notes: list[str] = []
     if old:
@@ -302,6 +312,7 @@ def _manifest(
         "measures": MEASURES,
         "extract_date": extract.extract_date.isoformat(),
         "last_index_date": last_index_date(extract.extract_date).isoformat(),
+        "synthetic": extract.synthetic,
         "extract": [{"name": n, "sha256": h, "bytes": b} for n, h, b in hashes],
         "extract_sha256": identity,
         "rows": report.rows,

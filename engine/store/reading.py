@@ -45,6 +45,11 @@ class Store:
         found = {year for part in self.manifest["partitions"] for year, _ in part["years"]}
         return tuple(sorted(found - {0}))
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether its people do not exist; a store of an older version does not say."""
+        return bool(self.manifest.get("synthetic", False))
+
 
 def open_store(path: str | os.PathLike[str]) -> Store:
     """Open a store.

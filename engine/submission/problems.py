@@ -18,6 +18,13 @@ MEANINGS = (
     ("warning", "It can be used, but please look at it."),
     ("note", "Good to know."),
 )
+HEADINGS = {
+    "reject": "Cannot be used",
+    "quarantine": "Row kept aside",
+    "warning": "Please look",
+    "note": "Good to know",
+}
+"""Severities in the words of the terminal, for whoever has not read what they mean."""
 LABELS = {
     "accepted_with_warnings": "accepted, with warnings",
     "rows_quarantined": "some rows kept aside",

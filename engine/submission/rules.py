@@ -77,6 +77,7 @@ def verdict_of(problems: tuple[Problem, ...]) -> Verdict:
 
 _DAY_FIRST = "Write day, month and year, such as 25/12/1980."
 _NAME = "Write the name as in the person's records."
+NOTHING = "Nothing to do."
 
 RULES: dict[str, Rule] = {
     # the file
@@ -187,12 +188,12 @@ RULES: dict[str, Rule] = {
     "date_exchanged": Rule(
         "quarantine",
         "The spreadsheet program is set to month first: it has exchanged day and month.",
-        "Type the date again as 2020-12-25, or set the program to English (UK) first.",
+        "Type the date again as 2020-12-25, or in the template, where it stays as it is typed.",
     ),
     "date_year_only": Rule("quarantine", "The cell holds a year only.", _DAY_FIRST),
     "date_century_unclear": Rule(
         "quarantine",
-        "The year of two digits makes nobody of 10 to 99 years.",
+        "With this year of two digits nobody would be 10 to 99 years old today.",
         "Write the year with four digits.",
     ),
     "date_in_future": Rule(
@@ -210,7 +211,7 @@ RULES: dict[str, Rule] = {
     ),
     "outside_window": Rule(
         "quarantine",
-        "The dates lie outside the window for which results can be given.",
+        "The dates lie outside the period for which results can be given.",
         "Leave the person out, or wait until the records reach that far.",
     ),
     "duplicate_row": Rule(
@@ -251,7 +252,7 @@ RULES: dict[str, Rule] = {
     ),
     "identifier_in_wrong_column": Rule(
         "warning",
-        "The number belongs into another column, so it is not used.",
+        "The number belongs in another column, so it is not used.",
         "Move it to the column of its kind.",
     ),
     "pnc_id_before_birth": Rule(
@@ -267,11 +268,11 @@ RULES: dict[str, Rule] = {
     "repeat_participation": Rule(
         "warning",
         "An earlier row has the same person with other dates; the person will count once.",
-        "Nothing, if the person took part more than once.",
+        "Nothing to do if the person took part more than once.",
     ),
     "reference_twice": Rule(
         "warning",
-        "Another row has the same reference of yours.",
+        "An earlier row has the same reference.",
         "Give every row a reference of its own.",
     ),
     "name_garbled": Rule(
@@ -296,7 +297,7 @@ RULES: dict[str, Rule] = {
     "person_under_18": Rule(
         "warning",
         "The person was under 18 at the start; children are analysed separately.",
-        "Nothing, if the service works with children.",
+        "Nothing to do if the service works with children.",
     ),
     "two_digit_years": Rule(
         "warning",
@@ -332,8 +333,9 @@ RULES: dict[str, Rule] = {
     ),
     "fewer_than_60_usable": Rule(
         "warning",
-        f"Without the rows that cannot be used, fewer than {FEWEST_PEOPLE} people are left.",
-        "Repair the rows.",
+        f"Fewer than {FEWEST_PEOPLE} different people are left without the rows kept aside. The "
+        "fewer there are, the less can be said about the service.",
+        "Repair the rows kept aside, or add people: a longer period, more sites.",
     ),
     "unneeded_column": Rule(
         "warning",
@@ -358,10 +360,10 @@ RULES: dict[str, Rule] = {
         "Fill the sheet 'Description' of the template, or name a workbook with --description.",
     ),
     "excel_serial": Rule(
-        "note", "Dates are numbers of a spreadsheet; they were read as dates.", "Nothing."
+        "note", "Dates are numbers of a spreadsheet; they were read as dates.", NOTHING
     ),
-    "subgroup_column": Rule("note", "The column is kept for sub-groups.", "Nothing."),
-    "other_sheets": Rule("note", "Other sheets of the workbook are not read.", "Nothing."),
+    "subgroup_column": Rule("note", "The column is kept for results by group.", NOTHING),
+    "other_sheets": Rule("note", "Other sheets of the workbook are not read.", NOTHING),
     "text_encoding": Rule(
         "note",
         "The file is not UTF-8; it was read as Windows text.",

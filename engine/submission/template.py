@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
 from engine.submission.dates import OLDEST, YOUNGEST
 from engine.submission.description import GROUPS, QUESTIONS, SHEET
-from engine.submission.fields import DATES, FIELDS
+from engine.submission.fields import DATES, FIELDS, column_letter
 from engine.submission.rules import FEWEST_PEOPLE
 from engine.submission.workbook import Styles, safe_text, workbook_bytes, write_rows
 
@@ -53,8 +52,12 @@ _GUIDANCE = f"""
     Required columns must be filled. Of intervention start, index date and conviction date at
     least one is needed; the intervention start date is the best. Delete no column.
 
-    Dates are day, month, year: 25/12/1980. A birth year of two digits is read as the year that
-    makes the person {YOUNGEST} to {OLDEST} years old today, any other year as of this century.
+    Dates are day, month, year: 25/12/1980. The columns of dates are set to text, so that no
+    program exchanges day and month: leave them so. Dates copied from another spreadsheet may stay
+    dates.
+
+    Write years with four digits. A birth year of two digits is read as the year that makes the
+    person {YOUNGEST} to {OLDEST} years old today, any other year as of this century.
 
     PNC ID and prison number find far more people than names do. Give them wherever you have them.
 
@@ -70,7 +73,13 @@ _GUIDANCE = f"""
 GUIDANCE = tuple(" ".join(text.split()) for text in _GUIDANCE.split("\n\n"))
 
 _WIDTHS = {"row_id": 14, "last_name": 22, "first_name": 18, "gender": 9, "pnc_id": 16}
-_EARLIEST, _LATEST = dt.date(1900, 1, 2), dt.date(2099, 12, 31)
+_IS_DATE = (
+    "=IF(ISNUMBER({0}),TRUE,AND(LEN({0})=10,"
+    "DAY(DATE(VALUE(RIGHT({0},4)),VALUE(MID({0},4,2)),VALUE(LEFT({0},2))))=VALUE(LEFT({0},2)),"
+    "MONTH(DATE(VALUE(RIGHT({0},4)),VALUE(MID({0},4,2)),VALUE(LEFT({0},2))))=VALUE(MID({0},4,2))))"
+)
+"""Whether a cell holds a date, or a text of day, month and year that the calendar has; without
+functions whose answer depends on the language of the program."""
 
 
 def template_bytes() -> bytes:
@@ -126,8 +135,7 @@ def _heads(sheet: Any, styles: Styles) -> None:
     write_rows(sheet, 0, [[field.header for field in FIELDS]], styles["head"])
     sheet.freeze_panes(1, 0)
     for column, field in enumerate(FIELDS):
-        style = styles["date"] if field.name in DATES else styles["entry"]
-        sheet.set_column(column, column, _WIDTHS.get(field.name, 17), style)
+        sheet.set_column(column, column, _WIDTHS.get(field.name, 17), styles["entry"])
 
 
 def _entries(sheet: Any) -> None:
@@ -135,13 +143,13 @@ def _entries(sheet: Any) -> None:
     for column, field in enumerate(FIELDS):
         hint = {"input_title": field.header[:32], "input_message": field.guidance[:255]}
         if field.name in DATES:
+            # a warning that can be passed over: the check reads many other forms of a date
             rule: dict[str, Any] = {
-                "validate": "date",
-                "criteria": "between",
-                "minimum": _EARLIEST,
-                "maximum": _LATEST,
-                "error_title": "Not a date",
-                "error_message": "Write day, month and year, such as 25/12/1980.",
+                "validate": "custom",
+                "value": _IS_DATE.format(f"{column_letter(column)}2"),
+                "error_type": "warning",
+                "error_title": "Please look at the date",
+                "error_message": "Day, month and year, such as 25/12/1980, are the surest.",
             }
         elif field.name in CHOICES:
             rule = {
@@ -152,6 +160,9 @@ def _entries(sheet: Any) -> None:
         else:
             rule = {"validate": "any"}
         sheet.data_validation(1, column, ROWS, column, {**rule, **hint})
+    # texts of digits are meant; without this Excel offers to make numbers and dates of them
+    every = f"A2:{column_letter(len(FIELDS) - 1)}{ROWS + 1}"
+    sheet.ignore_errors({"number_stored_as_text": every, "two_digit_text_year": every})
 
 
 def _form(sheet: Any, styles: Styles, answers: Mapping[str, str] | None = None) -> None:

@@ -20,6 +20,8 @@ from engine.errors import AccessError, CannotCreateError, StorageError
 CREATED = dt.datetime(2020, 1, 1)  # noqa: DTZ001 - Excel's times have no zone
 FONT = "Arial"
 ACCENT, PALE = "#12436D", "#E8EEF4"
+TEXT = 49
+"""Number of the format '@', text, in every spreadsheet program."""
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0")
 
 Styles = dict[str, Any]
@@ -33,8 +35,8 @@ def workbook_bytes(title: str, fill: Callable[[Any, Styles], None]) -> bytes:
     title : str
         Title in the document's properties.
     fill : callable
-        Takes the workbook and the styles ``head``, ``title``, ``text``, ``bold``, ``date`` and
-        ``entry``, and adds the sheets.
+        Takes the workbook and the styles ``head``, ``title``, ``text``, ``bold``, ``entry`` and
+        ``answer``, and adds the sheets.
     """
     target = io.BytesIO()
     book = xlsxwriter.Workbook(
@@ -56,10 +58,9 @@ def workbook_bytes(title: str, fill: Callable[[Any, Styles], None]) -> bytes:
         "title": book.add_format({**base, "bold": True, "font_size": 16, "font_color": ACCENT}),
         "text": book.add_format(wrapped),
         "bold": book.add_format({**wrapped, "bold": True}),
-        # as text, so that a spreadsheet changes no number and no leading zero
-        "entry": book.add_format({**base, "num_format": "@"}),
-        "date": book.add_format({**base, "num_format": "dd/mm/yyyy"}),
-        "answer": book.add_format({**wrapped, "bg_color": PALE, "border": 1, "num_format": "@"}),
+        # as text, so that a spreadsheet changes no number, no leading zero and no date
+        "entry": book.add_format({**base, "num_format": TEXT}),
+        "answer": book.add_format({**wrapped, "bg_color": PALE, "border": 1, "num_format": TEXT}),
     }
     fill(book, styles)
     book.close()

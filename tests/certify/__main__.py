@@ -9,6 +9,7 @@ import json
 import sys
 import time
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from tests.certify import fit_nation
@@ -26,7 +27,7 @@ from tests.certify.scenarios import (
     VARYING,
     WITHHELD,
 )
-from tests.certify.study import Studied, certify_studies, summary
+from tests.certify.study import Studied, certify_studies, plain, summary
 
 FAMILIES = {
     "headline": HEADLINE,
@@ -130,13 +131,13 @@ def nation(size: str) -> tuple[list[dict], bool]:
     return [*(one._asdict() for one in made), *(each._asdict() for each in found)], not wrong
 
 
-def study(size: str) -> tuple[list[dict], bool]:
+def study(size: str, kept: Path | None) -> tuple[list[dict], bool]:
     """Make studies of services of known effect; return them, and whether all holds."""
 
     def tell(one: Studied) -> None:
-        print(json.dumps(_plain(one)), file=sys.stderr, flush=True)
+        print(json.dumps(plain(one)), file=sys.stderr, flush=True)
 
-    found, wrong = certify_studies(size, tell)
+    found, wrong = certify_studies(size, tell, kept)
     print(
         "\n| effect | selection | setting | studies | opened | truth | covered | error | "
         "error / SE | fewer | more | inconclusive | fragile |\n"
@@ -150,11 +151,7 @@ def study(size: str) -> tuple[list[dict], bool]:
             f"{line.fragile} |"
         )
     print("\n" + ("\n".join(wrong) or "all holds"))
-    return [_plain(one) for one in found], not wrong
-
-
-def _plain(one: Studied) -> dict:
-    return {**one._asdict(), "recovered": one.recovered and one.recovered._asdict()}
+    return [plain(one) for one in found], not wrong
 
 
 def main() -> int:
@@ -176,6 +173,7 @@ def main() -> int:
     parser.add_argument("--sims", type=int)
     parser.add_argument("--workers", type=int)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--keep", type=Path, help="studies made so far, to go on from")
     asked = parser.parse_args()
     began = time.perf_counter()
     held = True
@@ -185,7 +183,13 @@ def main() -> int:
         solved = fit_nation.fit(people, rounds, 0.4, seed=100, threads=asked.workers or 2)
         print(fit_nation.source(solved))
         return 0
-    long = {"jobs": jobs, "nation": nation, "row-group": row_group, "study": study, "fuzz": fuzz}
+    long = {
+        "jobs": jobs,
+        "nation": nation,
+        "row-group": row_group,
+        "study": partial(study, kept=asked.keep),
+        "fuzz": fuzz,
+    }
     if asked.check in long:
         lines, held = long[asked.check](asked.size)
         if asked.check not in {"nation", "study"}:

@@ -5,9 +5,12 @@ with the links of the truth file, which is quick, and for a few with the linkage
 study says is held against what would have happened to the very people analysed.
 """
 
+import json
 import math
 import tempfile
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from engine.link import Linker
+from engine.linkage.band import BAND_SCHEMA
+from engine.linkage.link import link_people
 from engine.plan import Plan, check_plan
 from engine.records.synthetic.interventions import (
     ADVERSE,
@@ -38,7 +44,7 @@ from tests.engine.cohort.support import truth_linker
 
 PEOPLE = 300_000
 SIZE = 500
-NATIONS = {"ci": 1, "release": 6}
+NATIONS = {"ci": 1, "release": 5}
 """Nations by size of the check; 40 services each."""
 STRENGTH = {NONE: 0.0, BENEFICIAL: 0.35, ADVERSE: 0.18}
 WITH_NEEDS = "oasys_linked_with"
@@ -92,6 +98,8 @@ class Studied(NamedTuple):
 
     Parameters
     ----------
+    name : str
+        Of the service.
     recovered : Recovered or None
         None where the gate stayed closed.
     effect, selection, setting : str
@@ -107,6 +115,7 @@ class Studied(NamedTuple):
         Verdicts that their own intervals do not bear out.
     """
 
+    name: str
     recovered: Recovered | None
     effect: str
     selection: str
@@ -159,13 +168,15 @@ def studies(
     asked: tuple[Intervention, ...],
     *,
     threads: int = 2,
+    known: AbstractSet[str] = frozenset(),
 ) -> Iterator[Studied]:
-    """Make a nation and yield a study of each of its services."""
+    """Make a nation and yield a study of each of its services but those that are known."""
     with tempfile.TemporaryDirectory(prefix="justicelab-study-") as place:
         folder = Path(place)
         synthesise(people, folder / "nation", seed=seed, threads=threads, interventions=asked)
         prepare(folder / "nation" / "extract", folder / "store", threads=threads)
-        yield from studied(folder / "nation", open_store(folder / "store"), asked, folder / "study")
+        store = open_store(folder / "store")
+        yield from studied(folder / "nation", store, asked, folder / "study", known=known)
 
 
 def studied(
@@ -176,6 +187,7 @@ def studied(
     *,
     by_linkage: int = _BY_LINKAGE,
     largest_smd: float = 0.25,
+    known: AbstractSet[str] = frozenset(),
 ) -> Iterator[Studied]:
     """Yield a study of each service of a nation that has a submission.
 
@@ -192,19 +204,45 @@ def studied(
         Each study of so many is linked by the linkage itself, none for 0.
     largest_smd : float
         Of the gate.
+    known : set of str
+        Names of services that need no study.
+
+    Notes
+    -----
+    The services of a nation chose in turn, nobody twice, so those who had been taken could not be
+    chosen. They stay out of the comparison too, as candidates in doubt do: the prolific are taken
+    first, and a comparison with them would make the later services seem to work.
     """
     truth = pq.read_table(nation / "truth" / "people.parquet")
     assessed = _assessed(store)
     for number, service in enumerate(asked):
         file = nation / "submissions" / f"{service.name}.csv"
-        if not file.exists():
+        if not file.exists() or service.name in known:
             continue
         own = truth.filter(pc.equal(truth["submission"], service.name))
         linked = by_linkage > 0 and number % by_linkage == 0
-        known = {line["row_id"]: line for line in own.to_pylist()}
-        linking = Linking() if linked else Linking(linker=truth_linker(known))
+        rows = {line["row_id"]: line for line in own.to_pylist()}
+        earlier = pa.array([one.name for one in asked[:number]], pa.utf8())
+        taken = truth.filter(pc.is_in(truth["submission"], value_set=earlier))["person_id"]
+        linker = apart(link_people if linked else truth_linker(rows), taken.drop_null())
+        linking = Linking(linker=linker)
         study = run(file, store.folder, out, plan=plan_for(service, largest_smd), linking=linking)
         yield _beside_truth(study, service, truth, own, assessed, linked)
+
+
+def apart(linker: Linker, people: pa.ChunkedArray) -> Linker:
+    """Return a linker that has some people of the records in doubt, besides."""
+
+    def wrapped(*args: Any, **options: Any) -> Any:
+        found = linker(*args, **options)
+        columns = {
+            field.name: people if field.name == "person_id" else pa.nulls(len(people), field.type)
+            for field in BAND_SCHEMA
+        }
+        more = pa.table(columns, schema=BAND_SCHEMA)
+        return replace(found, band=pa.concat_tables([found.band, more]))
+
+    return wrapped
 
 
 def _assessed(store: Store) -> pa.Array:
@@ -254,6 +292,7 @@ def _beside_truth(
             change["treated"] - change["comparison"],
         )
     return Studied(
+        service.name,
         recovered,
         service.effect,
         service.selection,
@@ -394,12 +433,49 @@ def _mean(values: list[float]) -> float:
 
 
 def certify_studies(
-    size: str, tell: Callable[[Studied], None] = lambda _: None
+    size: str, tell: Callable[[Studied], None] = lambda _: None, kept: Path | None = None
 ) -> tuple[list[Studied], list[str]]:
-    """Make the nations of a size; return every study, and what is not as promised."""
-    found = []
-    for seed in range(1, NATIONS[size] + 1):
-        for one in studies(PEOPLE, seed, services()):
+    """Make the nations of a size; return every study, and what is not as promised.
+
+    Parameters
+    ----------
+    size : str
+    tell : callable
+        Told each study that is made.
+    kept : path, optional
+        A file to which each study is added as a line; those that are in it are not made again.
+    """
+    lines = kept.read_text().splitlines() if kept is not None and kept.exists() else []
+    known = {(nation, one.name): one for nation, one in map(from_line, lines)}
+    for nation in range(1, NATIONS[size] + 1):
+        asked = services()
+        done = {name for number, name in known if number == nation}
+        if done >= {service.name for service in asked}:
+            continue
+        for one in studies(PEOPLE, nation, asked, known=done):
             tell(one)
-            found.append(one)
+            known[nation, one.name] = one
+            if kept is not None:
+                with kept.open("a") as file:
+                    file.write(as_line(nation, one) + "\n")
+    found = [known[key] for key in sorted(known) if key[0] <= NATIONS[size]]
     return found, promises(found)
+
+
+def plain(one: Studied) -> dict[str, Any]:
+    """Return a study as plain values."""
+    return {**one._asdict(), "recovered": one.recovered and one.recovered._asdict()}
+
+
+def as_line(nation: int, one: Studied) -> str:
+    """Return a study as a line of a file."""
+    return json.dumps({"nation": nation, **plain(one)})
+
+
+def from_line(line: str) -> tuple[int, Studied]:
+    """Return the nation and the study of a line."""
+    values = json.loads(line)
+    nation, recovered = values.pop("nation"), values.pop("recovered")
+    contradictions = tuple(values.pop("contradictions"))
+    result = None if recovered is None else Recovered(**recovered)
+    return nation, Studied(recovered=result, contradictions=contradictions, **values)

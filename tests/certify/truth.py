@@ -43,6 +43,8 @@ _READ = (
 )
 _YEAR = 366
 """Days that the follow-up of an index date may touch."""
+_LONG = 1 << 20
+"""More days than a career has."""
 _MISSES, _NORMAL = 1e-3, 3.29
 """Chance that a check of nominal intervals fails, and the normal quantile of it, two-sided."""
 
@@ -92,7 +94,7 @@ def recover(store: Store, truth: Path, seed: int = 0) -> list[Recovered]:
     truth : path
         Its ``truth/people.parquet``.
     seed : int
-        Chooses one index disposal of each comparison person, as the services chose one of theirs.
+        Of the days on which services would have begun.
     """
     people = pq.read_table(truth)
     people = people.filter(people["person_id"].is_valid())
@@ -118,30 +120,29 @@ def recover(store: Store, truth: Path, seed: int = 0) -> list[Recovered]:
 def _pool(
     one: Intervention, people: pa.Table, index: pa.Table, usable: pa.Table, seed: int
 ) -> pa.Table:
-    """Return the comparison people of one submission, a row each.
+    """Return the disposals that one submission is compared with, all of those it might have met.
 
-    Services chose in turn, nobody twice. So people of an earlier service were not there to choose;
-    those of a later one were, and are there with what they would have done without it: to leave
-    out the people whom an unobserved motive chose would leave a pool that is worse than it was.
-    Where the later service met them at an index date of the other setting, only their index dates
-    whose year it changed a part of are left out.
+    Services chose in turn, nobody twice. So people of an earlier service were not there to choose.
+    The service's own people were, until it met them: without the disposals that came before, the
+    comparison would lack the prolific, whom a service of many people has met in the end. People of
+    a later one are there with what they would have done without it: to leave out the people whom
+    an unobserved motive chose would leave a pool that is worse than it was. Only their other index
+    dates whose year that service changed a part of are left out.
     """
     place = {each.name: number for number, each in enumerate(INTERVENTIONS)}
-    mine = place[one.name]
-    number = np.array([place[name] for name in people["submission"].to_pylist()])
-    alike = np.array([each.setting == one.setting for each in INTERVENTIONS])[number]
-    changed = np.array([each.strength > 0 for each in INTERVENTIONS])[number]
-    later = people.filter(pa.array((number > mine) & alike))
-    taken = people.filter(pa.array((number <= mine) | alike))["person_id"].combine_chunks()
-    pool = usable.filter(pc.invert(pc.is_in(usable["person_id"], value_set=taken)))
-    elsewhere = _rows_of(people.filter(pa.array((number > mine) & ~alike & changed)), index)
-    pool = pool.filter(pa.array(~_within_a_year(pool, elsewhere)))
-    pool = _one_each(pool.filter(_may_enter(one, pool, seed)), seed)
-    rows = _rows_of(later, index)
-    order = pc.index_in(rows["disposal_id"], value_set=later["disposal_id"].combine_chunks())
+    number = np.array([place[name] for name in people["submission"].to_pylist()]) - place[one.name]
+    changed = np.array([each.strength > 0 for each in INTERVENTIONS])[number + place[one.name]]
+    earlier = people.filter(pa.array(number < 0))["person_id"].combine_chunks()
+    pool = usable.filter(pc.invert(pc.is_in(usable["person_id"], value_set=earlier)))
+    since = _gap(pool, _rows_of(people.filter(pa.array(number == 0)), index))
+    later = people.filter(pa.array(number > 0))
+    gap = _gap(pool, _rows_of(people.filter(pa.array((number > 0) & changed)), index))
+    pool = pool.filter(pa.array((since < 0) & ((gap == 0) | (np.abs(gap) >= _YEAR))))
+    pool = pool.filter(_may_enter(one, pool, seed))
+    order = pc.index_in(pool["disposal_id"], value_set=later["disposal_id"].combine_chunks())
     without = pc.greater(later["reoffences_without"].take(order), 0)
-    column = rows.column_names.index("reoffended")
-    return pa.concat_tables([pool, rows.set_column(column, "reoffended", without)])
+    column = pool.column_names.index("reoffended")
+    return pool.set_column(column, "reoffended", pc.coalesce(without, pool["reoffended"]))
 
 
 def _rows_of(people: pa.Table, index: pa.Table) -> pa.Table:
@@ -149,14 +150,16 @@ def _rows_of(people: pa.Table, index: pa.Table) -> pa.Table:
     return index.filter(pc.is_in(index["disposal_id"], value_set=people["disposal_id"]))
 
 
-def _within_a_year(pool: pa.Table, treated: pa.Table) -> np.ndarray:
-    """Return which rows begin less than a year before or after their person's treated one."""
+def _gap(pool: pa.Table, treated: pa.Table) -> np.ndarray:
+    """Return the days of each row since its person's treated one, far below 0 where there is none.
+
+    A person's rows of one day are one, as :func:`_quarterly` keeps one of a quarter.
+    """
     place = pc.index_in(pool["person_id"], value_set=treated["person_id"].combine_chunks())
     known = place.is_valid().to_numpy()
-    gap = np.full(pool.num_rows, _YEAR)
-    theirs = _days(treated)[place.drop_null().to_numpy()]
-    gap[known] = np.abs(_days(pool)[known] - theirs)
-    return gap < _YEAR
+    gap = np.full(pool.num_rows, -_LONG)
+    gap[known] = _days(pool)[known] - _days(treated)[place.drop_null().to_numpy()]
+    return gap
 
 
 def _days(index: pa.Table) -> np.ndarray:
@@ -178,6 +181,7 @@ def _study(one: Intervention, own: pa.Table, treated: pa.Table, pool: pa.Table) 
         covariates=(*NUMBERS, *needs, *CODES),
         categorical=CODES,
         id="disposal_id",
+        person="person_id",
         outcome="reoffended:binary",
         replace=True,
         ratio=5,
@@ -227,16 +231,6 @@ def _quarterly(index: pa.Table) -> pa.Table:
     first = np.ones(len(order), dtype=bool)
     first[1:] = cell[order][1:] != cell[order][:-1]
     return index.take(pa.array(np.sort(order[first])))
-
-
-def _one_each(table: pa.Table, seed: int) -> pa.Table:
-    """Return one row of each person, chosen at random."""
-    draw = np.random.default_rng(seed).random(table.num_rows)
-    person = table["person_id"].to_numpy()
-    order = np.lexsort((draw, person))
-    first = np.ones(len(order), dtype=bool)
-    first[1:] = person[order][1:] != person[order][:-1]
-    return table.take(pa.array(np.sort(order[first])))
 
 
 def _figures(estimate: dict[str, Any]) -> tuple[float, float, float, float]:

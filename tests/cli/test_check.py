@@ -81,7 +81,7 @@ def test_problems_are_told_by_rule_with_the_rows(run):
     result = run("check", "people.csv", content=text(rows))
 
     lines = result.stdout.splitlines()
-    assert "Quarantine: Date of birth, rows 5, 6, 7, 8, 9 and 3 more" in lines
+    assert "Row kept aside: Date of birth, rows 5, 6, 7, 8, 9 and 3 more" in lines
     assert max(map(len, lines)) <= 80
     assert "31/02" not in result.output
 

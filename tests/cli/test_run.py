@@ -64,9 +64,16 @@ def test_a_study_from_the_command_line(run, tmp_path):
     result = run("--threads", "1", "--memory", "1G")
 
     assert result.exit_code == 0, result.output
-    assert re.match(r" +people {2}\w+", result.stdout)
+    assert re.match(r"Made-up data: nobody in it exists\.\n +people {2}\w+", result.stdout)
+    page = (tmp_path / "study" / "release" / "report.html").read_text()
+    assert "<strong>Made-up data.</strong>" in page
     assert "All people analysed" in result.stdout
-    assert result.stderr == "What may be handed over is in study/release.\n"
+    exact = json.loads((tmp_path / "study" / "private" / "results.json").read_text())
+    losses = [one for stage in exact["attrition"]["stages"] for one in stage["reasons"]]
+    (waiting,) = [one["lost"] for one in losses if one["code"] == "unresolved"]
+    note, end = result.stderr.splitlines()
+    assert note.startswith(f"Note: rows with possible matches, none of them certain: {waiting}. ")
+    assert end == "What may be handed over is in study/release."
     released = json.loads((tmp_path / "study" / "release" / "results.json").read_text())
     assert released["headline"]["verdict"].replace("_", " ") in result.stdout
     shown = run("--json", "--quiet")

@@ -21,6 +21,7 @@ def test_a_nation_is_written_and_its_calibration_printed(tmp_path):
     assert json.loads((tmp_path / "nation/extract/extract.json").read_text()) == {
         "justicelab_schema": 1,
         "extract_date": "2026-06-30",
+        "synthetic": True,
     }
 
 

@@ -1,5 +1,6 @@
 """The demo from nothing to its page, after a kill in the middle; what it refuses and sweeps."""
 
+import html
 import json
 import os
 import signal
@@ -16,6 +17,8 @@ import engine.demo as demo_module
 from engine.demo import FILES, FOLDERS, SERVICES, demo
 from engine.errors import CannotCreateError
 from engine.release.folder import MANIFEST, prepare_folder
+from tests.engine.release.report.axe import axe_script, violations
+from tests.engine.release.test_browser import chromium  # noqa: F401 - a fixture
 
 ROOT = Path(__file__).resolve().parents[2]
 PEOPLE = 30_000
@@ -85,6 +88,45 @@ def test_every_page_says_that_it_is_made_up_and_the_index_leads_to_all(made):
         assert f'href="studies/{service.name}/release/report.html"' in index
         assert (made.demo.page.parent / f"studies/{service.name}/private/results.json").exists()
     assert {path.stat().st_mode & 0o077 for path in made.folder.rglob("release/*")} == {0}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("device", "width"), [("desktop", 1280), ("phone", 390)])
+def test_pictures_of_every_page_can_be_looked_at(made, chromium, tmp_path, device, width):  # noqa: F811
+    """Kept where ``JUSTICELAB_SCREENSHOTS`` says, outside the repository, and thrown away elsewhere."""
+    kept = Path(os.environ.get("JUSTICELAB_SCREENSHOTS") or tmp_path)
+    kept.mkdir(parents=True, exist_ok=True)
+    for name, path in pages_of(made).items():
+        page, picture = tmp_path / "page.html", kept / f"{name}-{device}.png"
+        # no window of chromium is as narrow as a phone, but a frame may be
+        page.write_text(
+            f'<meta charset=utf-8><body style="margin:0"><iframe title="page" srcdoc="'
+            f'{html.escape(path.read_text())}" style="width:{width}px;height:4000px;border:0">'
+        )
+        chromium(f"--window-size={max(width, 500)},4000", f"--screenshot={picture}", page.as_uri())
+
+        data = picture.read_bytes()
+        assert data.startswith(b"\x89PNG")
+        assert int.from_bytes(data[16:20]) == max(width, 500)
+        assert len(data) > 20_000  # an empty page has a tenth of that
+
+
+@pytest.mark.slow
+def test_axe_finds_no_violation_on_any_page(made, chromium, tmp_path):  # noqa: F811
+    axe = axe_script()
+    for name, path in pages_of(made).items():
+        assert violations(chromium, tmp_path, axe, path.read_text()) == {}, name
+
+
+@pytest.mark.slow
+def test_no_page_is_heavy(made):
+    for path in pages_of(made).values():
+        assert path.stat().st_size <= 1_000_000
+
+
+def pages_of(made):
+    """The three reports and the index page by name."""
+    return {"index": made.demo.page} | {one.service.name: one.report for one in made.demo.studies}
 
 
 @pytest.mark.slow

@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import AccessError, InputError
-from engine.plan import Plan, check_plan, plan_text, read_plan
+from engine.errors import AccessError, InputError, UnfittedError
+from engine.matching import propensity
+from engine.plan import (
+    Plan,
+    check_plan,
+    in_words_of_the_plan,
+    plan_text,
+    read_plan,
+)
 from tests.kernels.support import examples
 
 
@@ -41,7 +48,9 @@ def test_defaults_are_those_that_are_promised():
         "matched_treated": 30,
         "matched_share": 0.70,
         "largest_smd": 0.10,
+        "covariates": (),
     }
+    assert plan.matching.further_ratios == (10, 20)
     assert plan.disclosure.model_dump() == {
         "fewest_people": 30,
         "fewest_in_cell": 10,
@@ -114,6 +123,11 @@ MISTAKES = {
         "[covariates] leave_out",
         "spelling",
     ),
+    "a gate on what is not matched on": (
+        '[gate]\ncovariates = ["probation_region"]',
+        "[gate] covariates",
+        "match on it too",
+    ),
     "nothing to match on": ("[covariates]\ngroups = []", "[covariates]", "groups"),
     "ages crossed": ("[index]\nyoungest = 40\noldest = 30", "plan.toml", "age"),
     "a kind of sentence": (
@@ -169,6 +183,31 @@ def test_options_of_a_match_follow_the_plan():
     assert options.exact == ("sex", "probation_region")
     assert options.categorical == ("sex",)
     assert options.missing == "indicator"
+    assert options.smd_denominator == "pooled"  # the formula of the published standard
+
+
+def test_advice_names_what_a_plan_has():
+    error = UnfittedError(
+        "it did not converge", rule="a rule", repair="Use --fit ridge, or --caliper '0.2 sd-logit'"
+    )
+    said = in_words_of_the_plan(error)
+
+    assert type(said) is UnfittedError
+    assert said.repair == (
+        """Use fit = "ridge" in the plan's [matching], or caliper = "0.2 sd-logit" in the plan's """
+        "[matching]"
+    )
+    assert (said.found, said.rule) == ("it did not converge", "a rule")
+    plain = InputError("nobody could be matched", repair="Widen the caliper")
+    assert str(in_words_of_the_plan(plain)) == str(plain)
+
+
+def test_a_model_that_does_not_converge_is_told_in_words_of_the_plan():
+    with pytest.raises(UnfittedError) as error:
+        propensity._refuse_unconverged()
+
+    assert "--fit" in str(error.value)
+    assert "--" not in str(in_words_of_the_plan(error.value))
 
 
 def test_a_radius_match_takes_no_ratio():

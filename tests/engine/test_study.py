@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numba
@@ -128,7 +129,7 @@ def test_the_exact_difference_is_that_of_the_exact_means_and_inside_its_interval
                 assert one["treated"] == pytest.approx(support["events"] / support["people"])
 
 
-def test_nobody_is_in_both_groups_and_everybody_once(whole, nation):
+def test_nobody_is_in_both_groups_and_people_are_counted_once(whole, nation):
     private = whole.folder / "private"
     pairs = pq.read_table(private / "pairs.parquet").to_pylist()
     treated = pq.read_table(private / "treated.parquet").to_pylist()
@@ -143,9 +144,28 @@ def test_nobody_is_in_both_groups_and_everybody_once(whole, nation):
 
     assert len(own) == len(treated)
     assert own.isdisjoint(others)
-    assert len(others) == len(set(others))
+    # a comparison person may be there with several disposals, and is still one person
+    assert len(set(others)) < len(others)
+    rate = whole.exact["analyses"][0]["measures"][0]
+    counts = whole.exact["analyses"][0]["counts"]
+    assert counts["comparison_matched"] == len(set(others)) == rate["n_comparison"]
+    assert rate["support"]["comparison"]["people"] == len(set(others))
+    disposal = {index[pair["comparison_id"]]: [] for pair in pairs}
+    for pair in pairs:
+        disposal[index[pair["comparison_id"]]].append(pair["comparison_id"])
+    again = reoffended_after(nation.store)
+    events = sum(any(again[one] for one in mine) for mine in disposal.values())
+    assert rate["support"]["comparison"]["events"] == events
+    assert counts["comparison_effective"] <= len(set(others))
     links = pq.read_table(private / "links.parquet")
     assert set(links["person_id"].drop_null().to_pylist()).isdisjoint(others)
+
+
+def reoffended_after(store):
+    """Whether the person reoffended in the year after each disposal."""
+    ids = disposals_module.read_years(store, "index", ["disposal_id"])["disposal_id"]
+    found = disposals_module.read_years(store, "outcomes", ["reoffended"])["reoffended"]
+    return dict(zip(ids.to_pylist(), found.to_pylist(), strict=True))
 
 
 def compared_persons(study, store):
@@ -162,8 +182,8 @@ def test_candidates_in_doubt_are_not_compared_with(whole, nation, tmp_path, monk
 
     def doubtful(people, store, **options):
         found = nation.linker(people, store, **options)
-        found.band = pa.table({"row": pa.array([0] * 20), "person_id": pa.array(doubt)})
-        return found
+        band = pa.table({"row": pa.array([0] * 20), "person_id": pa.array(doubt)})
+        return replace(found, band=band)
 
     monkeypatch.setattr(study_module, "write_review", lambda _, path: path.write_bytes(b""))
     quick = plan_of(
@@ -269,6 +289,50 @@ def test_behind_a_closed_gate_only_the_rate_of_the_treated_is_opened(study_of, s
     assert results["tests"]["total"] == 0
     assert "match_not_adequate" in results["caveats"]
     assert "do_not_compare_raw_rates" in results["caveats"]
+
+
+def test_more_partners_are_tried_where_balance_alone_misses_the_gate(
+    whole, study_of, spied, monkeypatch, tmp_path
+):
+    """Each try is judged with outcomes closed; the first that passes is the match of the study."""
+    balance = dict.fromkeys((5, 10, 20))
+    judge = analyses_module.judge
+
+    def seeing(designed, plan):
+        gate = judge(designed, plan)
+        balance[designed.options.ratio] = gate.rules[2].value
+        assert not any(one["who"] == "measures" for one in spied)
+        return gate
+
+    monkeypatch.setattr(analyses_module, "judge", seeing)
+    quick = {
+        "sub_analyses": {"by": []}, "oasys": {"trio": False}, "region": {"control": False},
+        "sensitivity": {"placebo": False, "orders": 0, "calipers": [0.2]},
+    }  # fmt: skip
+    closed = study_of(tmp_path / "study", plan_of(**quick | {"gate": {"largest_smd": 1e-9}}))
+    assert closed.released.results["headline"]["verdict"] == "match_not_adequate"
+    assert None not in balance.values()
+    assert balance[20] < balance[5]
+    assert closed.exact["method"]["ratio"] == min(balance, key=balance.get)
+
+    spied.clear()
+    limit = (balance[5] + balance[10]) / 2
+    study = study_of(tmp_path / "study", plan_of(**quick | {"gate": {"largest_smd": limit}}))
+    assert study.exact["analyses"][0]["status"] == "estimated"
+    assert study.exact["method"]["ratio"] == 10
+    assert [(one["ratio"], one["is_main"]) for one in study.exact["path"]] == [
+        (1, False), (5, False), (10, True),
+    ]  # fmt: skip
+    assert whole.exact["method"]["ratio"] == 5
+
+
+def test_advice_in_a_refusal_names_the_plan(study_of, monkeypatch, tmp_path):
+    def failing(*_arguments, **_options):
+        raise UnfittedError("it did not converge", repair="Use --fit ridge")
+
+    monkeypatch.setattr(analyses_module, "design_analysis", failing)
+    with pytest.raises(UnfittedError, match=r"fit = \"ridge\" in the plan's \[matching\]"):
+        study_of(tmp_path / "study")
 
 
 def test_only_the_room_of_measures_and_that_of_the_cohort_can_read_outcomes():

@@ -42,7 +42,7 @@ def drawn(rng, n, effect=NONE, selection=RANDOM, *, bias=0.0, blind=False, fragi
         clear = not blind and not low <= 0.0 <= high
         verdict = ("fewer" if high < 0.0 else "more") if clear else "inconclusive"
         one = Recovered("", selection, 400, estimate, low, high, se, truth)
-        yield Studied(one, effect, selection, PRISON, False, 0, verdict, fragile, ())
+        yield Studied("", one, effect, selection, PRISON, False, 0, verdict, fragile, ())
 
 
 def whole(rng):

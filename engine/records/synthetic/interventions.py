@@ -1,7 +1,8 @@
 """Interventions with known effects: who is selected, and what the intervention does to them.
 
 A cohort is a sample without replacement from everybody's eligible index disposals, with chances in
-proportion to a weight; the weight is the selection. The effect removes events from the year after
+proportion to a weight; the weight is the selection. A person with many disposals is the likelier to
+be met, as in life, and is taken once. The effect removes events from the year after
 the index date, or adds some; both careers are kept, so the truth is exact for each person.
 """
 
@@ -261,7 +262,7 @@ def candidates(
     chosen: list[int],
     interventions: Interventions = INTERVENTIONS,
 ) -> Candidates:
-    """Return the block's candidates: each person's best row for each intervention.
+    """Return the block's candidates: each person's row with the smallest key, by intervention.
 
     Parameters
     ----------
@@ -284,21 +285,19 @@ def candidates(
     for position in chosen:
         one = interventions[position]
         rows = prison if one.setting == PRISON else community
-        unit = people.unit[careers.person[rows]]
-        u = uniforms(unit, STAGE_SUBMISSIONS + 16 * (position + 1), seed, 1)
-        # one of the person's rows at random, then the key of the person
-        order = np.argsort(careers.person[rows], kind="stable")
-        rows, unit, u = rows[order], unit[order], u[:, order]
         person = careers.person[rows]
-        first = np.ones(len(rows), dtype=bool)
-        first[1:] = person[1:] != person[:-1]
-        start = np.flatnonzero(first)
-        length = np.diff(np.append(start, len(rows)))
-        picked = start + (u[1, start] * length).astype(np.int64)
-        rows, unit, u = rows[picked], unit[picked], u[:, picked]
+        unit = people.unit[person]
+        # a number for each disposal: an event's day is unique in a career
+        event = unit * np.uint64(1 << 20) + careers.day[rows].astype(np.uint64)
+        u = uniforms(event, STAGE_SUBMISSIONS + 16 * (position + 1), seed, 1)
         waiting = np.empty(len(rows))
         logarithm(np.ascontiguousarray(u[0]), waiting)
         key = -waiting / _weights(people, careers, rows, one)
+        order = np.lexsort((rows, key, person))
+        first = np.ones(len(rows), dtype=bool)
+        first[1:] = person[order][1:] != person[order][:-1]
+        best = order[first]
+        key, unit, rows = key[best], unit[best], rows[best]
         few = np.argsort(key, kind="stable")[: _KEPT * one.size]
         pieces.append(
             Candidates(np.full(len(few), position, dtype=np.int64), key[few], unit[few], rows[few])

@@ -218,7 +218,11 @@ def synthesise(
     )
     _write_json(
         out / "extract" / schema.EXTRACT_FILE,
-        {"justicelab_schema": 1, schema.EXTRACT_DATE: plan.extract_date.isoformat()},
+        {
+            "justicelab_schema": schema.SCHEMA_VERSION,
+            schema.EXTRACT_DATE: plan.extract_date.isoformat(),
+            schema.SYNTHETIC: True,
+        },
     )
     return Nation(rows, effects, calibration, plan.extract_date)
 

@@ -1,6 +1,7 @@
 """Disclosure control of the analyses: sizes, gate, measures."""
 
 from engine.release.control.policy import (
+    CELL,
     CLASS,
     FEW_EXPECTED,
     GROUP,
@@ -9,11 +10,13 @@ from engine.release.control.policy import (
     Results,
     Scale,
     column_alone,
+    few_between,
+    on_its_side,
     p_values,
-    percent,
     plain_step,
     rough,
     rounded,
+    share_of,
     spans_zero,
     strikes_of,
     two_decimals,
@@ -49,6 +52,7 @@ SIZES = (
     "reoffenders_treated",
     "reoffenders_comparison",
 )
+ARMS = ("treated", "comparison")
 _PER_100 = {"reoffended", "n_reoffences"}
 
 
@@ -69,45 +73,84 @@ def control_analysis(policy: Policy, exact: Results) -> Results:
             **column_alone(summary, "largest_smd_name", "largest_smd_label"),
             "largest_smd": plain_step(summary["largest_smd"], 0.01),
         },
-        "measures": [control_measure(policy, one) for one in exact["measures"]],
+        "measures": control_measures(policy, exact["measures"]),
         "treated_only": None if own is None else treated_only_of(policy, own),
     }
 
 
 def sizes_of(policy: Policy, exact: Results) -> Results:
-    """Return the sizes of an analysis; none where the group is too small."""
+    """Return the sizes of an analysis; none where the group is too small.
+
+    Where few people are without a match their number must not come out as a difference, so how
+    many there were before matching is held back.
+    """
     matched = exact["treated_matched"]
     small = matched is None or matched < policy.fewest_people
-    found: Results = {name: None if small else rounded(policy, exact[name]) for name in SIZES[:5]}
-    found["treated_matched_percent"] = None if small else percent(matched / exact["treated"])
+    few = {name: small or exact[f"{name}_matched"] < policy.fewest_people for name in ARMS}
+    found: Results = {
+        name: None if few[name.partition("_")[0]] else rounded(policy, exact[name])
+        for name in SIZES[:5]
+    }
+    lost = not small and few_between(policy, matched, exact["treated"])
+    if not few["comparison"] and few_between(
+        policy, exact["comparison_matched"], exact["comparison_pool"]
+    ):
+        found["comparison_pool"] = None
+    if lost:
+        found["treated"] = None
+    found["treated_matched_percent"] = (
+        None if small or lost else share_of(policy, matched, exact["treated"])
+    )
     for name, of in (("treated", "treated_matched"), ("comparison", "comparison_matched")):
         n = exact[f"reoffenders_{name}"]
-        hidden = small or n is None or min(n, exact[of] - n) < policy.fewest_in_cell
+        hidden = few[name] or n is None or min(n, exact[of] - n) < policy.fewest_in_cell
         found[f"reoffenders_{name}"] = None if hidden else rounded(policy, n)
-    return {**found, "withheld": [GROUP] if small else []}
+    rules = [GROUP] if any(few.values()) else []
+    return {**found, "withheld": [*rules, CELL] if lost else rules}
 
 
 def gate_of(policy: Policy, exact: Results | None, counts: Results) -> Results | None:
     """Return the gate; sizes are rounded, and hidden where the group is too small."""
     if exact is None:
         return None
+    matched, treated = counts["treated_matched"], counts["treated"]
+    few = matched < policy.fewest_people
     rules = []
     for rule in exact["rules"]:
-        value = rule["value"]
+        value, limit = rule["value"], rule["limit"]
         if rule["code"] == "matched_treated":
-            few = counts["treated_matched"] < policy.fewest_people
             value = None if few else rounded(policy, value)
         elif rule["code"] == "matched_share":
-            few = counts["treated_matched"] < policy.fewest_people
-            value = None if few else percent(value)
-        else:
-            value = plain_step(value, 0.01)
-        limit = rule["limit"]
-        if rule["code"] == "matched_share":
-            limit = percent(limit)
+            limit = int(round_step(100.0 * limit))
+            if few or few_between(policy, matched, treated):
+                value = None
+            elif rule["passed"]:
+                value = max(share_of(policy, matched, treated), limit)
+            else:
+                value = int(on_its_side(share_of(policy, matched, treated), limit, -1.0))
+        elif value is not None:
+            value = plain_step(value, 0.01) if rule["passed"] else on_its_side(value, limit, 0.01)
         named = column_alone(rule, "name", "label") if "name" in rule else rule
         rules.append({**named, "limit": limit, "value": value})
     return {"passed": exact["passed"], "rules": rules}
+
+
+def control_measures(policy: Policy, exact: list[Results]) -> list[Results]:
+    """Return the measures of an analysis.
+
+    Where nearly everybody of a group reoffended, the number of reoffenders tells how few did not,
+    so it is held back as the base of the other measures too.
+    """
+    of_all = [
+        arm
+        for arm in ARMS
+        if exact and CLASS in strikes_of(policy, exact[0]["support"][arm], "share")
+    ]
+    found = [control_measure(policy, one) for one in exact]
+    for one in found:
+        if one["base"] == "reoffenders":
+            one.update(dict.fromkeys(f"n_{arm}" for arm in of_all))
+    return found
 
 
 def control_measure(policy: Policy, exact: Results) -> Results:
@@ -124,7 +167,7 @@ def control_measure(policy: Policy, exact: Results) -> Results:
         rules.insert(0, FEW_EXPECTED)
     scale = Scale(exact["kind"])
     if not rules and exact["kind"] == "share":
-        shown = {scale.nearest(exact[arm]) for arm in ("treated", "comparison")}
+        shown = {scale.nearest(exact[arm]) for arm in ARMS}
         rules += [CLASS] if shown & {0, 100} else []
     rules = list(dict.fromkeys(rules))
     base = ("n_treated", "n_comparison")

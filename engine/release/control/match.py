@@ -1,5 +1,7 @@
 """Disclosure control of the match and of what would overturn its result."""
 
+from itertools import groupby
+
 from engine.release.control.policy import (
     CELL,
     CLASS,
@@ -9,12 +11,14 @@ from engine.release.control.policy import (
     Results,
     Scale,
     column_alone,
+    few_between,
     is_safe_share,
     mean_of,
-    percent,
     plain_step,
     rounded,
+    share_of,
     spans_zero,
+    strikes_of,
 )
 from engine.release.rounding import round_step, two_digits
 from engine.release.sensitivity_words import (
@@ -31,17 +35,9 @@ _CLOSE, _FAIR = 0.05, 0.10
 def control_balance(policy: Policy, exact: Results) -> Results:
     """Return the balance; levels of few people are merged into one row of their column."""
     rows: list[Results] = []
-    for row in exact["rows"]:
-        few = row["kind"] == "level" and row["support"]["with"] < policy.fewest_in_cell
-        name = row["name"].partition("=")[0]
-        if few and name in exact["many"]:
-            other = next((one for one in rows if one["name"] == f"{name}=(other)"), None)
-            if other is None:
-                rows.append(_other_level(row, name))
-            else:
-                _add_level(other, row)
-            continue
-        rows.append(dict(row))
+    for name, group in groupby(exact["rows"], lambda row: row["name"].partition("=")[0]):
+        levels = [dict(row) for row in group]
+        rows += merged_levels(policy, levels, name) if name in exact["many"] else levels
     summary = column_alone(exact["summary"], "largest_smd_name", "largest_smd_label")
     return {
         "denominator": exact["denominator"],
@@ -120,7 +116,9 @@ def control_overlap(policy: Policy, exact: Results) -> Results:
     }
 
 
-def control_sensitivity(exact: Results | None, rules: list[str], verdict: str) -> Results | None:
+def control_sensitivity(
+    policy: Policy, exact: Results | None, rules: list[str], verdict: str
+) -> Results | None:
     """Return the sensitivity of the main result, with sentences from rounded figures.
 
     Where the result itself is withheld nothing is said of it, and where it is not clear there
@@ -152,6 +150,7 @@ def control_sensitivity(exact: Results | None, rules: list[str], verdict: str) -
             {
                 "name": one["name"],
                 "label": one["label"],
+                "plain": one["plain"],
                 "difference": scale.nearest(one["difference"]),
                 **scale.interval(one["ci_low"], one["ci_high"]),
                 "inconclusive": one["inconclusive"],
@@ -165,15 +164,7 @@ def control_sensitivity(exact: Results | None, rules: list[str], verdict: str) -
             "covariates_in_all": left_out["covariates_in_all"],
             "sentence": left_out_sentence(rows, verdict) if clear else NOTHING_TO_EXPLAIN,
         }
-    found["placebos"] = []
-    for one in exact["placebos"]:
-        shown = {
-            **one,
-            "difference": scale.nearest(one["difference"]),
-            **scale.interval(one["ci_low"], one["ci_high"]),
-            "spans_zero": spans_zero(one["ci_low"], one["ci_high"]),
-        }
-        found["placebos"].append({**shown, "sentence": placebo_sentence(shown)})
+    found["placebos"] = [placebo_of(policy, one) for one in exact["placebos"]]
     if band is not None:
         shown = {
             "orders": band["orders"],
@@ -184,19 +175,50 @@ def control_sensitivity(exact: Results | None, rules: list[str], verdict: str) -
     return found
 
 
+def placebo_of(policy: Policy, exact: Results) -> Results:
+    """Return a placebo test; its groups and cells need people like those of any rate."""
+    scale = Scale("share")
+    rules = arms_rules(policy, exact["support"])
+    nothing = {"difference": None, "ci_low": None, "ci_high": None, "spans_zero": None}
+    shown = {
+        **{key: exact[key] for key in ("name", "label", "unit", "passed")},
+        **(
+            nothing
+            if rules
+            else {
+                "difference": scale.nearest(exact["difference"]),
+                **scale.interval(exact["ci_low"], exact["ci_high"]),
+                "spans_zero": spans_zero(exact["ci_low"], exact["ci_high"]),
+            }
+        ),
+        "withheld": rules,
+    }
+    return {**shown, "sentence": placebo_sentence(shown)}
+
+
+def arms_rules(policy: Policy, support: Results) -> list[str]:
+    """Return the rules that a difference of rates breaks in one of its two groups."""
+    arms = ("treated", "comparison")
+    return list(
+        dict.fromkeys(rule for arm in arms for rule in strikes_of(policy, support[arm], "share"))
+    )
+
+
 def control_path(policy: Policy, exact: Results, rules: list[str]) -> Results:
     """Return one point of the path; no difference where that of the main match is withheld."""
     scale = Scale("share")
     few = exact["treated_matched"] < policy.fewest_people
-    hidden = few or bool(rules)
+    rules = [GROUP] if few else rules or arms_rules(policy, exact["support"])
+    lost = few_between(policy, exact["treated_matched"], exact["treated"])
+    hidden = bool(rules)
     nothing = {"difference": None, "ci_low": None, "ci_high": None}
     return {
         "caliper": exact["caliper"],
         "ratio": exact["ratio"],
         "is_main": exact["is_main"],
         "treated_matched_percent": None
-        if few
-        else percent(exact["treated_matched"] / exact["treated"]),
+        if few or lost
+        else share_of(policy, exact["treated_matched"], exact["treated"]),
         "largest_smd": None if few else plain_step(exact["largest_smd"], 0.01),
         **(
             nothing
@@ -207,7 +229,7 @@ def control_path(policy: Policy, exact: Results, rules: list[str]) -> Results:
             }
         ),
         "spans_zero": None if hidden else spans_zero(exact["ci_low"], exact["ci_high"]),
-        "withheld": [GROUP] if few else rules,
+        "withheld": [*rules, CELL] if lost and CELL not in rules else rules,
     }
 
 
@@ -217,7 +239,7 @@ def control_trio(policy: Policy, exact: Results | None) -> Results | None:
         return None
     return {
         "runs": exact["runs"],
-        "coverage_percent": percent(exact["assessed"] / exact["treated"])
+        "coverage_percent": share_of(policy, exact["assessed"], exact["treated"])
         if is_safe_share(policy, exact["assessed"] / exact["treated"], exact["treated"])
         else None,
         "agrees": exact["agrees"],
@@ -228,12 +250,13 @@ def control_trio(policy: Policy, exact: Results | None) -> Results | None:
 def control_certificate(policy: Policy, exact: Results) -> Results:
     """Return the certificate; pairs are a multiple of people, so they are rough."""
     few = exact["treated_matched"] < policy.fewest_people
+    near = few_between(policy, exact["treated_matched"], exact["maximum_matchable"])
     pairs = float(exact["pairs_checked"])
     return {
         **exact,
         "pairs_checked": None if few else int(round_step(pairs, max(two_digits(pairs), 1.0))),
         "treated_matched": None if few else rounded(policy, exact["treated_matched"]),
-        "maximum_matchable": None if few else rounded(policy, exact["maximum_matchable"]),
+        "maximum_matchable": None if few or near else rounded(policy, exact["maximum_matchable"]),
     }
 
 
@@ -241,6 +264,28 @@ def _light(size: float | None) -> str:
     if size is None or abs(size) > _FAIR:
         return "red"
     return "green" if abs(size) <= _CLOSE else "amber"
+
+
+def merged_levels(policy: Policy, levels: list[Results], name: str) -> list[Results]:
+    """Return the levels of a category, those of few people as one row at the end.
+
+    Where the merged row is still too small to be shown and the others would give it away, the last
+    of them joins it: the smallest would tell that it is no larger than the others. Shares in whole
+    percent leave the sum of k levels open by k hundredths of the people: where that is as many as
+    a cell needs, nothing is given away.
+    """
+    least = policy.fewest_in_cell
+    few = [row for row in levels if row["support"]["with"] < least]
+    shown = [row for row in levels if row["support"]["with"] >= least]
+    if not few:
+        return levels
+    merged = _other_level(few[0], name)
+    for row in few[1:]:
+        _add_level(merged, row)
+    people = merged["support"]["with"] + merged["support"]["without"]
+    if merged["support"]["with"] < least and shown and people * len(shown) < 100 * least:
+        _add_level(merged, shown.pop())
+    return [*shown, merged]
 
 
 def _other_level(row: Results, name: str) -> Results:
@@ -258,11 +303,13 @@ def _add_level(other: Results, row: Results) -> None:
         "without": other["support"]["without"] - row["support"]["with"],
     }
     for when in ("before", "after"):
-        other[f"smd_{when}"] = _share_smd(other["treated"], other[f"comparison_{when}"])
+        other[f"smd_{when}"] = _share_smd(other, other[f"comparison_{when}"])
 
 
-def _share_smd(treated: float | None, comparison: float | None) -> float | None:
-    """Return the standardised difference of two shares by the deviation of the treated."""
-    if treated is None or comparison is None or not 0.0 < treated < 1.0:
+def _share_smd(row: Results, comparison: float | None) -> float | None:
+    """Return the standardised difference of two shares by their pooled deviation before."""
+    treated, before = row["treated"], row["comparison_before"]
+    if treated is None or comparison is None or before is None:
         return None
-    return (treated - comparison) / float((treated * (1.0 - treated)) ** 0.5)
+    variance = (treated * (1.0 - treated) + before * (1.0 - before)) / 2.0
+    return (treated - comparison) / float(variance**0.5) if variance > 0.0 else None

@@ -14,6 +14,7 @@ from engine.release.control.policy import (
     percent,
     plain_step,
     rounded,
+    share_of,
 )
 from engine.release.rounding import round_step
 
@@ -39,12 +40,12 @@ def control_attrition(policy: Policy, exact: Results) -> Results:
     return {
         "submitted": rounded(policy, submitted),
         "analysed": cell_of(policy, exact["analysed"]),
-        "analysed_percent": percent(exact["analysed"] / submitted)
+        "analysed_percent": share_of(policy, exact["analysed"], submitted)
         if cell_of(policy, exact["analysed"]) is not None
         else None,
         "may_not_add": True,
         "stages": [stage_of(policy, one, submitted) for one in stages],
-        "groups": [level_of(policy, one) for one in exact["groups"]],
+        "groups": levels_of(policy, exact["groups"]),
     }
 
 
@@ -70,7 +71,7 @@ def merged_stages(policy: Policy, stages: list[Results]) -> list[Results]:
 def stage_of(policy: Policy, exact: Results, submitted: int) -> Results:
     """Return a stage with those of its reasons that concern enough people."""
     lost = cell_of(policy, exact["lost"])
-    share = exact["lost"] / submitted
+    share = share_of(policy, exact["lost"], submitted)
     reasons = [one for one in exact["reasons"] if one["lost"] >= policy.fewest_in_cell]
     rest = exact["lost"] - sum(one["lost"] for one in reasons)
     if 0 < rest < policy.fewest_in_cell and reasons:
@@ -82,7 +83,7 @@ def stage_of(policy: Policy, exact: Results, submitted: int) -> Results:
             "code": one["code"],
             "label": one["label"],
             "lost": cell_of(policy, one["lost"]),
-            "lost_percent": percent(one["lost"] / submitted),
+            "lost_percent": share_of(policy, one["lost"], submitted),
         }
         for one in reasons
     ]
@@ -92,7 +93,7 @@ def stage_of(policy: Policy, exact: Results, submitted: int) -> Results:
                 "code": "several",
                 "label": "several reasons, each of few people",
                 "lost": cell_of(policy, rest),
-                "lost_percent": percent(rest / submitted),
+                "lost_percent": share_of(policy, rest, submitted),
             }
         )
     return {
@@ -100,14 +101,14 @@ def stage_of(policy: Policy, exact: Results, submitted: int) -> Results:
         "label": exact["label"],
         "left": exact["left"],
         "lost": lost,
-        "lost_percent": None if lost is None else percent(share),
+        "lost_percent": None if lost is None else share,
         "lost_text": None
         if lost is None
         else "0%"
         if exact["lost"] == 0
         else "<1%"
-        if share < 0.01
-        else f"{percent(share)}%",
+        if share < 1
+        else f"{share}%",
         "remaining": cell_of(policy, exact["remaining"]),
         "merged": exact["merged"],
         "reasons": shown,
@@ -115,10 +116,37 @@ def stage_of(policy: Policy, exact: Results, submitted: int) -> Results:
     }
 
 
-def level_of(policy: Policy, exact: Results) -> Results:
-    """Return a level of a sub-group; both who was analysed and who was not need people."""
-    sides = (exact["analysed"], exact["submitted"] - exact["analysed"])
-    hidden = min(sides) < policy.fewest_in_cell
+def with_company(sizes: list[float], few: list[bool]) -> list[bool]:
+    """Return what is hidden of the parts of a whole: a single one could be had by subtraction.
+
+    Parameters
+    ----------
+    sizes : list of float
+        Of the parts; the smallest that may be shown joins one that is hidden alone.
+    few : list of bool
+        Which of them may not be shown.
+    """
+    if sum(few) != 1 or len(few) < 2:
+        return few
+    _, other = min((size, i) for i, size in enumerate(sizes) if not few[i])
+    return [hidden or i == other for i, hidden in enumerate(few)]
+
+
+def levels_of(policy: Policy, exact: list[Results]) -> list[Results]:
+    """Return the levels of the sub-groups; who was analysed and who was not need people."""
+    found = []
+    for dimension in dict.fromkeys(one["dimension"] for one in exact):
+        levels = [one for one in exact if one["dimension"] == dimension]
+        sides = [min(one["analysed"], one["submitted"] - one["analysed"]) for one in levels]
+        hidden = with_company(sides, [side < policy.fewest_in_cell for side in sides])
+        found += [
+            level_of(policy, one, hidden=few) for one, few in zip(levels, hidden, strict=True)
+        ]
+    return found
+
+
+def level_of(policy: Policy, exact: Results, *, hidden: bool) -> Results:
+    """Return a level of a sub-group."""
     small = exact["submitted"] < policy.fewest_in_cell
     return {
         "dimension": exact["dimension"],
@@ -126,7 +154,9 @@ def level_of(policy: Policy, exact: Results) -> Results:
         "label": exact["label"],
         "submitted": None if small else rounded(policy, exact["submitted"]),
         "analysed": None if hidden else rounded(policy, exact["analysed"]),
-        "analysed_percent": None if hidden else percent(exact["analysed"] / exact["submitted"]),
+        "analysed_percent": None
+        if hidden
+        else share_of(policy, exact["analysed"], exact["submitted"]),
         "withheld": [CELL] if hidden else [],
     }
 
@@ -219,30 +249,39 @@ def control_linkage(policy: Policy, exact: Results) -> Results:
     return {
         "submitted": rounded(policy, submitted),
         "linked": rounded(policy, exact["linked"]) if both else None,
-        "linked_percent": percent(exact["linked"] / submitted) if both else None,
+        "linked_percent": share_of(policy, exact["linked"], submitted) if both else None,
         "by_method": [
-            {**one, "n": rounded(policy, one["n"]), "percent": percent(one["n"] / submitted)}
+            {
+                **one,
+                "n": rounded(policy, one["n"]),
+                "percent": share_of(policy, one["n"], submitted),
+            }
             for one in shown
         ],
         "expected_false_percent": None
         if false is None or not exact["linked"]
         else round_step(100.0 * false / exact["linked"], 0.1),
-        "by_group": [
-            {
-                "group": one["group"],
-                "level": one["level"],
-                "label": one["label"],
-                "linked_percent": percent(one["linked"] / one["rows"])
-                if min(one["linked"], one["rows"] - one["linked"]) >= least
-                else None,
-                "withheld": []
-                if min(one["linked"], one["rows"] - one["linked"]) >= least
-                else [CELL],
-            }
-            for one in exact["by_group"]
-        ],
+        "by_group": linked_by_group(policy, exact["by_group"]),
         "withheld": [] if both else [CELL],
     }
+
+
+def linked_by_group(policy: Policy, exact: list[Results]) -> list[Results]:
+    """Return the share found of each level of each group."""
+    found = []
+    for group in dict.fromkeys(one["group"] for one in exact):
+        levels = [one for one in exact if one["group"] == group]
+        sides = [min(one["linked"], one["rows"] - one["linked"]) for one in levels]
+        hidden = with_company(sides, [side < policy.fewest_in_cell for side in sides])
+        found += [
+            {
+                **{key: one[key] for key in ("group", "level", "label")},
+                "linked_percent": None if few else share_of(policy, one["linked"], one["rows"]),
+                "withheld": [CELL] if few else [],
+            }
+            for one, few in zip(levels, hidden, strict=True)
+        ]
+    return found
 
 
 def _joined(first: Results, second: Results) -> Results:

@@ -85,6 +85,19 @@ def cell_of(policy: Policy, n: float | None) -> int | None:
     return rounded(policy, n)
 
 
+def share_of(policy: Policy, part: float, whole: float) -> int:
+    """Return the share of rounded counts in whole percent: it tells no more than they do.
+
+    Who handed in a list knows the exact whole, and from it a share of exact counts gives the part.
+    """
+    return int(round_step(100.0 * rounded(policy, part) / max(rounded(policy, whole), 1)))
+
+
+def few_between(policy: Policy, part: float, whole: float) -> bool:
+    """Whether the one count taken from the other leaves people, but too few for a cell."""
+    return 0 < whole - part < policy.fewest_in_cell
+
+
 def strikes_of(policy: Policy, support: Results, kind: str) -> list[str]:
     """Return the rules that a mean of an arm breaks."""
     people, events = support["people"], support["events"]
@@ -114,6 +127,26 @@ def rough(n: int | None) -> int | None:
 def percent(share: float | None) -> int | None:
     """Return a share in whole percent."""
     return None if share is None else int(round_step(100.0 * share))
+
+
+def on_its_side(value: float, limit: float, step: float) -> float:
+    """Return a value rounded to a step, never on the limit that it misses.
+
+    Parameters
+    ----------
+    value, limit : float
+        The value is under the limit where ``step`` is below 0, which it may not be, and over it
+        where ``step`` is above 0.
+    step : float
+
+    Examples
+    --------
+    >>> on_its_side(0.104, 0.1, 0.01), on_its_side(69.6, 70.0, -1.0), on_its_side(0.16, 0.1, 0.01)
+    (0.11, 69.0, 0.16)
+    """
+    shown = round_step(value, abs(step))
+    missed = shown < limit if step < 0.0 else shown > limit
+    return shown if missed else round_step(limit + step, abs(step))
 
 
 def percent_up(share: float | None) -> int | None:

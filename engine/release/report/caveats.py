@@ -276,12 +276,13 @@ def method(results: Mapping[str, Any]) -> list[Sentence]:
         ),
         (
             "People with a similar sentence in the same years who were not on the list made up the"
-            " pool to compare with ({analyses.0.counts.comparison_pool|count} sentences)."
+            " pool to compare with ({analyses.0.counts.comparison_pool|count} sentences). Who had"
+            " several is in it with each of them."
         ),
         (
             "A model turned what was known beforehand about each person, in"
-            " {balance.summary.covariates|count} facts, into one score: the chance of being on the"
-            " list (the propensity score)."
+            " {balance.summary.characteristics|count} facts, into one score: the chance of being on"
+            " the list (the propensity score)."
         ),
         (
             f"Each person who took part was set beside {partners} and at most"

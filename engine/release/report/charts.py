@@ -8,6 +8,7 @@ from engine.release.charts import interval_picture
 from engine.release.formats import figure, is_number, lookup, plain_text
 from engine.release.love import love_plot
 from engine.release.overlap import has_overlap, overlap_plot
+from engine.release.report import again
 from engine.release.report.bars import error_bars
 from engine.release.report.chevron import chevron
 from engine.release.report.forest import Row, forest
@@ -65,7 +66,7 @@ def draw(results: Mapping[str, Any]) -> dict[str, str]:
             made[f"parts{ending}"] = _parts(results, rows, width)
         if (runs := trio_rows(results)) and _any(results, runs):
             made[f"trio{ending}"] = _trio(results, runs, width)
-    return made
+    return {**made, **again.draw(results, _SIDES)}
 
 
 def _any(results: Mapping[str, Any], rows: list[Row]) -> bool:

@@ -23,12 +23,15 @@ class Row:
         Whether the mark is filled: the main result, or one declared in advance.
     instead : str
         Words in place of an interval that is not there.
+    middle : str
+        Key of the difference, where it does not stand below ``base``.
     """
 
     label: str
     base: str
     main: bool = True
     instead: str = ""
+    middle: str = ""
 
 
 def forest(
@@ -79,7 +82,8 @@ def forest(
     low = min([-1.0, *(three[0] for three in known)])
     high = max([1.0, *(three[1] for three in known)])
     margin = 0.04 * (high - low)
-    place = svg.scale(low - margin, high + margin, left, end)
+    low, high = _with_room(low - margin, high + margin, end - left, ends)
+    place = svg.scale(low, high, left, end)
     top += 26
     labels = [
         _lines(row.label, width - _beside(row) if narrow else label - 8, most=2) for row in rows
@@ -90,7 +94,7 @@ def forest(
         tops.append(tops[-1] + (36.0 + 16 * len(lines) if narrow else 36.0))
     bottom = tops[-1]
     parts.extend(_sides(place(0.0), top - 10, ends, width))
-    parts.extend(_axis(place, (low - margin, high + margin), (top, bottom), 5 if narrow else 7))
+    parts.extend(_axis(place, (low, high), (top, bottom), 5 if narrow else 7))
     for row, three, lines, start in zip(rows, found, labels, tops, strict=False):
         y = start + (16 * len(lines) + 20 if narrow else 18)
         first = start + 17 if narrow else y + 4.5 - 8 * (len(lines) - 1)
@@ -171,9 +175,7 @@ def _told(results: Mapping[str, Any], row: Row) -> str:
     """One row in words."""
     if _ends(results, row) is None:
         return f"{row.label}: {row.instead}"
-    middle, low, high = (
-        figure(results, f"{row.base}.{key}", "whole") for key in ("difference", "ci_low", "ci_high")
-    )
+    middle, low, high = (figure(results, key, "whole") for key in _keys(row))
     return f"{row.label}: {middle}, interval {low} to {high}"
 
 
@@ -181,13 +183,28 @@ def _longest(rows: Sequence[Row]) -> float:
     return max((svg.text_width(row.label, 13.5) for row in rows), default=0.0)
 
 
+def _keys(row: Row) -> tuple[str, str, str]:
+    """Return the keys of the difference and of the two ends."""
+    base = row.base
+    return row.middle or f"{base}.difference", f"{base}.ci_low", f"{base}.ci_high"
+
+
 def _ends(results: Mapping[str, Any], row: Row) -> tuple[float, float, float] | None:
-    low, high, middle = (
-        lookup(results, f"{row.base}.{key}") for key in ("ci_low", "ci_high", "difference")
-    )
+    middle, low, high = (lookup(results, key) for key in _keys(row))
     if is_number(low) and is_number(high) and is_number(middle):
         return float(low), float(high), float(middle)
     return None
+
+
+def _with_room(
+    low: float, high: float, pixels: float, ends: tuple[str, str]
+) -> tuple[float, float]:
+    """Widen a range so that the first word of each side has room beside zero."""
+    needs = [svg.text_width(f"{words.split()[0]} →", 13) + 10 for words in ends]
+    if sum(needs) < pixels:
+        high = max(high, -low * needs[1] / (pixels - needs[1]))
+        low = min(low, -high * needs[0] / (pixels - needs[0]))
+    return low, high
 
 
 def _sides(zero: float, y: float, ends: tuple[str, str], width: float) -> list[str]:

@@ -139,10 +139,10 @@ def _interval_parts(measure: Mapping[str, Any], found: str) -> dict[str, str]:
     whole = measure.get("per_100") or measure.get("unit") not in ("per_person", "per_reoffender")
     return {
         "[ends]": _ENDS[found],
-        "[less]": "days sooner" if days else "fewer",
-        "[more]": "days later" if days else "more",
+        "[less]": "sooner" if days else "fewer",
+        "[more]": "later" if days else "more",
         "[least]": "whole_least" if whole else "trimmed_least",
-        "[size]": "whole_size" if whole else "trimmed_size",
+        "[size]": "days_said" if days else "whole_size" if whole else "trimmed_size",
         "{~": "{.per_100" if measure.get("per_100") else "{",
     }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.release.formats import is_number, lookup, plain_text
-from engine.release.report import say
+from engine.release.report import again, say
 from engine.release.report.caveats import CAVEATS, GLOSSARY, method, sure
 from engine.release.report.charts import WHY_NOT, draw, trio_rows
 from engine.release.report.lines import can_say, cannot_say, clear_parts, for_all
@@ -42,6 +42,13 @@ _CARE = (
 )
 """Caveats that belong beside the verdict, the weightiest first."""
 
+_GATE = {
+    "matched_treated": "People who took part and have a match",
+    "matched_share": "Share of those who took part that has a match",
+    "largest_smd": "Largest standardised difference after matching",
+}
+"""What each rule of the gate looks at."""
+
 _RULES = {
     "np": "fewer than {limits.least_expected|count} cases are expected, too few for a fair test",
     "30": "fewer than {limits.least_reoffenders|count} of those who took part reoffended",
@@ -54,7 +61,8 @@ def study_page(results: Mapping[str, Any], charts: Mapping[str, str] | None = No
     Parameters
     ----------
     results : mapping
-        The released results of a study, after disclosure control.
+        The released results of a study, after disclosure control; its released bootstrap, where
+        there is one, under ``bootstrap``.
     charts : mapping of str to str, optional
         SVG by name from :func:`engine.release.report.charts.draw`; drawn here where not given.
 
@@ -168,6 +176,7 @@ def _view(results: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "caveats": [CAVEATS[code] for code in results.get("caveats") or () if code in CAVEATS],
         "glossary": GLOSSARY,
+        "gate_words": _GATE,
         "method": method(results),
         "sure": sure(results),
         "numbered": numbered_tables(results),
@@ -175,6 +184,7 @@ def _view(results: Mapping[str, Any]) -> dict[str, Any]:
         "in_words": clear_parts(results),
         "declared": all(one.get("declared") for one in results["analyses"]),
         "trio": trio_rows(results),
+        "again": again.panel(results),
         "not_run": [
             (i, WHY_NOT.get(str(one.get("why_not")), "not run"))
             for i, one in enumerate(results["analyses"])

@@ -181,12 +181,17 @@ def _clear(results: Mapping[str, Any], found: str) -> tuple[list[str], list[str]
     return [*_rates(results), gap], []
 
 
+_USUAL = 20_000
+"""People of the largest services whose matched study was published; no list is longer."""
+
+
 def _unclear(results: Mapping[str, Any], _: str) -> tuple[list[str], list[str]]:
     gap = (
         "The true gap could be anything from {.ci_low|whole_size} fewer to {.ci_high|whole_size}"
         " more in every 100."
     )
-    if is_number(lookup(results, "headline.people_needed")):
+    needed = lookup(results, "headline.people_needed")
+    if is_number(needed) and needed <= _USUAL:
         need = (
             "To tell a gap of the size we saw from chance, about {headline.people_needed|count}"
             " people who took part would be needed."
@@ -244,8 +249,8 @@ _MISSED = {
         " {~.limit|whole_percent} are needed."
     ),
     "largest_smd": (
-        "The two groups still differ too much in ‘{~.label|text}’: by {~.value|trimmed}, where"
-        " {~.limit|trimmed} is the most that is fair."
+        "The two groups still differ too much in what was known before, most of all in"
+        " ‘{~.plain|text}’."
     ),
 }
 """Sentence for each rule of the gate that was not met."""
@@ -289,6 +294,7 @@ class Card:
     note: str
 
 
+_WHOLE = ("whole_least", "whole_size")
 _CARDS = {
     "reoffended": (
         "How many reoffended",
@@ -310,7 +316,7 @@ _CARDS = {
         "How soon",
         "",
         "days to the first new offence",
-        ("days sooner", "days later"),
+        ("sooner", "later"),
         "",
         "This counts only those who reoffended.",
     ),
@@ -331,20 +337,21 @@ def _card(results: Mapping[str, Any], name: str, key: str) -> Card:
     title, values, unit, (less, more), tail, note = _CARDS[name]
     found = standing(lookup(results, key))
     base = key + values
+    least, size = ("days_least", "days_said") if unit.startswith("days") else _WHOLE
     said = {
         "fewer": f"The true gap is likely to be between {{.ci_high|whole_least}} and"
-        f" {{.ci_low|whole_size}} {less}{tail}.",
+        f" {{.ci_low|{size}}} {less}{tail}.",
         "more": f"The true gap is likely to be between {{.ci_low|whole_least}} and"
-        f" {{.ci_high|whole_size}} {more}{tail}.",
-        "inconclusive": f"The true gap could be anything from {{.ci_low|whole_size}} {less} to"
-        f" {{.ci_high|whole_size}} {more}{tail}.",
+        f" {{.ci_high|{size}}} {more}{tail}.",
+        "inconclusive": f"The true gap could be anything from {{.ci_low|{size}}} {less} to"
+        f" {{.ci_high|{size}}} {more}{tail}.",
         "too_few": "Too few people reoffended for a fair verdict.",
         "withheld": "Held back, as it would rest on too few people.",
         "not_adequate": "No fair comparison could be made.",
     }[found]
     labels = {
-        "fewer": f"{{.difference|whole_least}} {less}",
-        "more": f"{{.difference|whole_least}} {more}",
+        "fewer": f"{{.difference|{least}}} {less}",
+        "more": f"{{.difference|{least}}} {more}",
         "inconclusive": "Not clear yet",
         "too_few": "Too few to judge",
         "withheld": "Held back",

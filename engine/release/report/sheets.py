@@ -20,6 +20,7 @@ NAMES_OF_SHEETS = (
     "balance",
     "profile",
     "calipers",
+    "bootstrap",
 )
 """Names of all tables that a study may have."""
 
@@ -103,7 +104,7 @@ def sheets(results: Mapping[str, Any]) -> list[Sheet]:
     Returns
     -------
     list of Sheet
-        Tables 1 to 7, then analyses, attrition, balance, profile and calipers.
+        Tables 1 to 7, then analyses, attrition, balance, profile, calipers and bootstrap.
     """
     made = [
         *_numbered(results),
@@ -112,6 +113,7 @@ def sheets(results: Mapping[str, Any]) -> list[Sheet]:
         _balance(results),
         _profile(results),
         _path(results),
+        _bootstrap(results),
     ]
     return [one for one in made if one.rows]
 
@@ -268,3 +270,26 @@ def _path(results: Mapping[str, Any]) -> Sheet:
         rows,
         ("interval",),
     )
+
+
+def _bootstrap(results: Mapping[str, Any]) -> Sheet:
+    rows: list[list[Cell]] = []
+    for i, one in enumerate(lookup(results, "bootstrap.measures") or ()):
+        base = f"bootstrap.measures.{i}"
+        rule = ", ".join(one["withheld"]) or None
+        named = [("main", f"{base}.main")]
+        named += [(o["method"], f"{base}.intervals.{j}") for j, o in enumerate(one["intervals"])]
+        for name, key in named:
+            read = "yes" if name in ("main", one["speaks"]) else "no"
+            ends = [lookup(results, f"{key}.{end}") for end in ("ci_low", "ci_high")]
+            rows.append(
+                [one["label"], UNITS[one["unit"]], name, read, one["difference"], *ends, rule]
+            )
+    return Sheet(
+        "bootstrap",
+        "The main interval of each measure, and those from drawing again",
+        ("Measure", "Unit", "Interval", "Read", "Difference", "Difference, lower end",
+         "Difference, upper end", "withheld"),
+        rows,
+        ("interval",),
+    )  # fmt: skip

@@ -22,7 +22,7 @@ UNITS = {
     "per_100_reoffenders": "in every 100 reoffenders",
     "per_reoffender": "average for each reoffender",
 }
-_FORMS = {"per_person": "trimmed", "per_reoffender": "trimmed"}
+FORMS = {"per_person": "trimmed", "per_reoffender": "trimmed"}
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def numbered_tables(results: Mapping[str, Any]) -> list[Numbered]:
             number,
             NAMES[number],
             UNITS.get(units[number], ""),
-            _FORMS.get(units[number], "whole"),
+            FORMS.get(units[number], "whole"),
             found,
             len({name for *_, name in found}) > 1,
         )

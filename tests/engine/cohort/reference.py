@@ -6,7 +6,6 @@ dictionaries, and every rule is one visible condition.
 
 import calendar
 import datetime as dt
-import math
 
 from tests.naive import philox4x64
 
@@ -164,8 +163,7 @@ def word(number, stage, seed):
 def pool(disposals, spells, treated, removed, rules, last, seed):
     """The position of each disposal of the pool to its drawn delay."""
     waiting = []
-    kinds = [kind for kind, _ in treated]
-    shares = {kind: kinds.count(kind) / len(kinds) for kind in kinds}
+    kinds = {kind for kind, _ in treated}
     for person, own in disposals.items():
         if person in removed:
             continue
@@ -173,7 +171,7 @@ def pool(disposals, spells, treated, removed, rules, last, seed):
         for d in own:
             if not usable(d, rules) or d["index_date"] > last:
                 continue
-            if d["index_type"] not in shares:
+            if d["index_type"] not in kinds:
                 continue
             if (sexual(d) and not rules.sexual_offences) or not of_age(d, rules):
                 continue
@@ -215,12 +213,8 @@ def pool(disposals, spells, treated, removed, rules, last, seed):
             if max(everybody, default=0) > 0:
                 delay = draw(weights, word(one[0]["disposal_id"], 20, seed))
             if left_over(one, delay, lambda _, inside: inside):
-                d = one[0]
-                uniform = ((word(d["disposal_id"], 21, seed) >> 11) + 0.5) * 2.0**-53
-                time = -math.log(uniform) / shares[kind]
-                key = (time, d["disposal_id"], d["position"], delay)
-                kept.setdefault(d["person_id"], []).append(key)
-    return {min(keys)[2]: min(keys)[3] for keys in kept.values()}
+                kept[one[0]["position"]] = delay
+    return kept
 
 
 def draw(weights, word):

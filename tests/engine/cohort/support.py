@@ -1,9 +1,10 @@
 """Links as the truth file has them, in the form in which the linkage gives them."""
 
-from types import SimpleNamespace
-
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from engine.linkage.band import BAND_SCHEMA
+from engine.linkage.link import Linkage
 
 
 def truth_of(nation, name):
@@ -27,8 +28,7 @@ def links_of(people, persons):
 
 def linkage_of(people, persons):
     """Return what a linkage returns, with nobody in doubt."""
-    band = pa.table({name: pa.array([], pa.int64()) for name in ("row", "person_id")})
-    return SimpleNamespace(links=links_of(people, persons), report={}, band=band, decisions=())
+    return Linkage(links_of(people, persons), BAND_SCHEMA.empty_table(), {})
 
 
 def truth_linker(truth):

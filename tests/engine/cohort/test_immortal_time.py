@@ -20,16 +20,20 @@ from tests.engine.cohort import reference
 from tests.engine.cohort.support import links_of
 
 RULES = IndexRules(sexual_offences=True)
-KIND = "community order"
 
 
 def may_start(disposal, disposals, spells, rng):
     """Return the day on which a service after a disposal starts, None where nobody is met."""
     delay = int(rng.integers(60, 180))
     start = disposal["index_date"] + dt.timedelta(delay)
+    others = [d for d in disposals if reference.usable(d, RULES) and d is not disposal]
     nearer = any(
-        reference.usable(other, RULES) and disposal["index_date"] < other["index_date"] <= start
-        for other in disposals
+        disposal["index_date"] < other["index_date"] <= start
+        or (
+            other["index_date"] == disposal["index_date"]
+            and reference.gravity(other, RULES) < reference.gravity(disposal, RULES)
+        )
+        for other in others
     )
     inside = any(r <= start < e for r, e in reference.stays(disposals, spells))
     again = disposal["days"] is not None and disposal["days"] < delay
@@ -37,10 +41,9 @@ def may_start(disposal, disposals, spells, rng):
 
 
 @pytest.fixture(scope="module")
-def halves(truth_nation):
-    """Choice for the half that starts, and the outcomes of every disposal."""
+def nation(truth_nation):
+    """Store, disposals and spells by person, and the outcome of every disposal."""
     store = truth_nation.store
-    rng = np.random.default_rng(7)
     spells = defaultdict(list)
     for row in read_whole(store, "custody").to_pylist():
         spells[row["person_id"]].append(row)
@@ -49,21 +52,32 @@ def halves(truth_nation):
     own = defaultdict(list)
     for row, days in zip(read_years(store, "index").to_pylist(), first, strict=True):
         own[row["person_id"]].append(row | {"days": days})
-    rows = []
+    return store, own, spells, np.array(outcomes["reoffended"].to_pylist(), dtype=float)
+
+
+@pytest.fixture(scope="module", params=reference.KINDS)
+def halves(request, nation):
+    """The half that starts, with every disposal of a kind that could have led to the service."""
+    store, own, spells, _ = nation
+    rng = np.random.default_rng(7)
+    rounds = defaultdict(list)
     for person, disposals in own.items():
-        fitting = [
-            d
+        starts = [
+            may_start(d, disposals, spells[person], rng)
             for d in disposals
-            if reference.usable(d, RULES)
-            and d["index_type"] == KIND
+            if person % 2 == 0
+            and reference.usable(d, RULES)
+            and d["index_type"] == request.param
             and d["index_date"] <= store.last_index_date
         ]
-        if person % 2:
-            continue
-        # One of the person's disposals that could have led to the service, as the pool draws one.
-        starts = [start for d in fitting if (start := may_start(d, disposals, spells[person], rng))]
-        if starts:
-            rows.append((person, starts[rng.integers(len(starts))]))
+        for number, start in enumerate(start for start in starts if start):
+            rounds[number].append((person, start))
+    # a study takes a person once, so each occasion of a person is in another round
+    treated = [chosen(store, rows) for rows in rounds.values()]
+    return pa.concat_tables(table.unify_dictionaries() for table in treated).unify_dictionaries()
+
+
+def chosen(store, rows):
     people = pa.table(
         {
             "row": pa.array(range(len(rows)), pa.int64()),
@@ -75,39 +89,47 @@ def halves(truth_nation):
         }
     )
     links = links_of(people, [person for person, _ in rows])
-    choice = choose_index(people, links, store, RULES)
-    return store, choice, np.array(outcomes["reoffended"].to_pylist(), dtype=float)
+    return choose_index(people, links, store, RULES).treated
 
 
-def compare(halves, treated):
-    """Rate of the treated, rate of the pool, and the standard error of their difference."""
-    store, choice, reoffended = halves
+def mean_and_variance(table, values):
+    """Mean, and its variance with each person's rows summed."""
+    spread = values - values.mean()
+    _, person = np.unique(table["person_id"].to_numpy(), return_inverse=True)
+    return values.mean(), (np.bincount(person, weights=spread) ** 2).sum() / len(values) ** 2
+
+
+def compare(nation, halves, delays=None):
+    """Rate of the treated, rate of the pool, the error of their difference, and the pool."""
+    store, _, _, reoffended = nation
+    (kind,) = set(halves["index_type"].to_pylist())
+    place = halves.column_names.index("delay_days")
+    asked = halves if delays is None else halves.set_column(place, "delay_days", delays)
     everybody = np.arange(0, 2 * 8_000, 2)
-    pool = comparison_pool(store, treated, RULES, removed=everybody, seed=3).table
-    pool = pool.filter(pa.array([kind == KIND for kind in pool["index_type"].to_pylist()]))
-    one, other = (reoffended[table["position"].to_numpy()] for table in (choice.treated, pool))
-    variance = sum(values.mean() * (1 - values.mean()) / len(values) for values in (one, other))
-    return one.mean(), other.mean(), variance**0.5, pool
+    pool = comparison_pool(store, asked, RULES, removed=everybody, seed=3).table
+    assert set(pool["index_type"].to_pylist()) == {kind}
+    (one, v_one), (other, v_other) = (
+        mean_and_variance(table, reoffended[table["position"].to_numpy()])
+        for table in (halves, pool)
+    )
+    return one, other, (v_one + v_other) ** 0.5, pool
 
 
-def test_held_to_the_same_rule_the_halves_are_alike(halves):
-    _, choice, _ = halves
-    treated, comparison, error, pool = compare(halves, choice.treated)
+def test_held_to_the_same_rule_the_halves_are_alike(nation, halves):
+    treated, comparison, error, pool = compare(nation, halves)
 
-    assert choice.treated.num_rows > 500
+    assert halves.num_rows > 500
     assert abs(treated - comparison) < 2.5 * error
     # those who are left have waited as long
-    waited, drawn = (table["delay_days"].to_numpy() for table in (choice.treated, pool))
-    spread = (waited.var() / len(waited) + drawn.var() / len(drawn)) ** 0.5
-    assert abs(waited.mean() - drawn.mean()) < 2.5 * spread
-
-
-def test_without_the_rule_the_time_counts_for_the_service(halves):
-    _, choice, _ = halves
-    place = choice.treated.column_names.index("delay_days")
-    nobody_waits = choice.treated.set_column(
-        place, "delay_days", pa.array(np.zeros(choice.treated.num_rows, np.int32))
+    (waited, v_waited), (drawn, v_drawn) = (
+        mean_and_variance(table, table["delay_days"].to_numpy().astype(float))
+        for table in (halves, pool)
     )
-    treated, comparison, error, _ = compare(halves, nobody_waits)
+    assert abs(waited - drawn) < 2.5 * (v_waited + v_drawn) ** 0.5
+
+
+def test_without_the_rule_the_time_counts_for_the_service(nation, halves):
+    nobody_waits = pa.array(np.zeros(halves.num_rows, np.int32))
+    treated, comparison, error, _ = compare(nation, halves, nobody_waits)
 
     assert treated - comparison < -3 * error

@@ -15,10 +15,12 @@ from engine.effects.replicates import (
     FullFit,
     _fit_exactly,
     by_person,
+    centred_within,
     drawn_replicates,
     multiplier_replicates,
     people_to_draw,
     rematched_replicates,
+    stratified_replicates,
 )
 from engine.effects.sources import (
     DIAGNOSTIC,
@@ -36,8 +38,10 @@ from engine.matching.pairing import pair_with_replacement, pair_without_replacem
 from engine.matching.problem import Problem
 from kernels import newton
 from kernels.columns import number_columns, take_rows
+from kernels.philox import STAGE_COUNTS
 from kernels.refit import counts_into
 from kernels.rematch import GREEDY, NEAREST, WINDOW, Recipe
+from tests import naive
 from tests.kernels.support import COMPILED, make_table
 
 MANY = 8000 if COMPILED else 300
@@ -98,6 +102,61 @@ def test_people_are_drawn_with_all_their_sets():
     sums = drawn_replicates(rows, stop=SOME)
     assert np.array_equal(found.estimates, (sums[:, 0] - sums[:, 1]) / sums[:, 2])
     assert found.kind == "persons"
+
+
+def plain_stratified(values, stratum, seed, replicate):
+    """Sums of rows drawn within strata, by plain Python."""
+    rows = [np.flatnonzero(stratum == s) for s in np.unique(stratum)]
+    total, d = np.zeros(values.shape[1]), 0
+    for own in rows:
+        for _ in own:
+            counter = (d, replicate // 4, STAGE_COUNTS, 0)
+            word = naive.philox4x64(counter, (seed % 2**64, seed >> 64))[replicate % 4]
+            total += values[own[word * len(own) >> 64]]
+            d += 1
+    return total
+
+
+def test_strata_are_drawn_as_by_plain_python_wherever_a_range_begins():
+    columns = sets(37)
+    stratum = np.random.default_rng(5).choice([9, 2, 5], 37)
+    found = stratified_replicates(columns, stratum, seed=SEED, stop=11)
+    wanted = [plain_stratified(columns, stratum, SEED, r) for r in range(11)]
+    assert np.allclose(found, wanted, rtol=1e-12)
+    late = stratified_replicates(columns, stratum, seed=SEED, start=6, stop=11)
+    assert np.array_equal(late, found[6:])
+
+
+def test_strata_keep_their_numbers_and_lose_what_lies_between_them():
+    columns = sets(60)
+    stratum = np.arange(60) % 3
+    columns[:, 0] = columns[:, 0] + 4.0 * stratum  # far apart between strata
+    marked = np.column_stack([columns, stratum == 1])
+    drawn = stratified_replicates(marked, stratum, stop=SOME)
+    assert np.array_equal(drawn[:, 3], np.full(SOME, 20.0))
+    gap = columns[:, 0] - columns[:, 1]
+    found = set_bootstrap(columns, difference_of_means, replicates=MANY, stratum=stratum)
+    within = np.sqrt(sum(20 * gap[stratum == s].var() for s in range(3))) / 60
+    assert close_to(found.standard_error, within, MANY)
+    assert found.standard_error < 0.5 * gap.std() / math.sqrt(60)
+    d = np.concatenate([gap[stratum == s] - gap[stratum == s].mean() for s in range(3)])
+    assert found.skew == pytest.approx((d**3).sum() / (6 * (d**2).sum() ** 1.5))
+    assert "within strata" in found.note
+
+
+def test_people_belong_to_the_stratum_of_their_first_set():
+    columns, person = sets(12), np.array([0, 0, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8])
+    stratum = np.array([1, 0, 1, 0, 1, 0, 0, 1, 1, 0, 1, 0])
+    found = set_source(columns, difference_of_means, person=person, stratum=stratum)
+    rows = by_person(columns, person)
+    own = np.array([1, 1, 0, 0, 0, 1, 0, 1, 0])
+    wanted = difference_of_means(stratified_replicates(rows, own, stop=9))
+    assert np.array_equal(found.draw(0, 9), wanted)
+
+
+def test_sums_are_centred_within_their_stratum():
+    sums, stratum = np.array([1.0, 2.0, 4.0, 10.0, 20.0]), np.array([7, 1, 7, 1, 3])
+    assert centred_within(sums, stratum).tolist() == [-1.5, -4.0, 1.5, 4.0, 0.0]
 
 
 @pytest.mark.parametrize("multiplier", MULTIPLIERS)
@@ -359,6 +418,10 @@ def test_who_is_drawn():
     people = people_to_draw(treated, part, person)
     assert people.draws.tolist() == [2, 2]
     assert people.unit.tolist() == [3, 2, 1, 2, 1, -1, 3, 0]
+    cells = people_to_draw(treated, part, person, cell=np.array([0, 1, 1, 0, 0, 0, 1, 0]))
+    # Persons 9 and 7 are treated, of cells 0 and 1 by their first rows; 1 and 3 are not.
+    assert cells.draws.tolist() == [1, 1, 1, 1]
+    assert cells.unit.tolist() == [2, 3, 1, 3, 1, -1, 2, 0]
     everybody = people_to_draw(treated, part, person, within_arms=False, share=0.5)
     assert everybody.draws.tolist() == [2]
     assert everybody.start.tolist() == [0, 4]

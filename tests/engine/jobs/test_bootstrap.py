@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,7 @@ import justicelab
 from engine.errors import CannotCreateError, InputError, UsageError
 from engine.jobs.bootstrap import Asked, _prepare, bootstrap, collect, show_plan
 from engine.jobs.collect import Collected
-from engine.jobs.finished import open_match, read_linear_forms
+from engine.jobs.finished import open_finished, read_linear_forms
 from engine.jobs.job import job_folder, verified
 from engine.release.folder import read_manifest
 
@@ -38,6 +39,7 @@ def table(tmp_path_factory):
     rows = {
         "id": [f"p{i:04d}" for i in range(n)],
         "who": [f"w{i // 2:03d}" for i in range(n)],
+        "site": random.choice(["north", "south"], n),
         "treated": treated.astype(int),
         "age": np.round(age, 1),
         "priors": random.poisson(3, n),
@@ -81,7 +83,7 @@ def folder(finished, tmp_path):
 @pytest.mark.parametrize("design", DESIGNS)
 def test_the_linear_form_on_the_disk_has_the_variance_of_the_estimate(table, tmp_path, design):
     result = matched(table, tmp_path / "out", design)
-    match = open_match(tmp_path / "out")
+    match = open_finished(tmp_path / "out")
     forms = read_linear_forms(match)
     file = pq.read_table(tmp_path / "out" / "linear-form.parquet")
     assert file.column_names == ["id", "unit", "event:binary", "count:count", "days:time"]
@@ -138,7 +140,7 @@ def test_bootstrap_json_stands_beside_the_results_and_in_the_manifest(folder):
 def values_of(folder, count):
     prepared = _prepare(folder, Asked(count))
     collected = Collected(prepared.wanted, prepared.job.columns)
-    place = job_folder(prepared.match.folder, prepared.job)
+    place = job_folder(prepared.finished.folder, prepared.job)
     for shard in verified(place, prepared.job, drop=False):
         collected.add(shard)
     return collected.complete()
@@ -252,3 +254,56 @@ def test_progress_tells_the_interval_so_far(folder):
     assert told[-1][1] == 1.0
     assert "event:binary" in told[-1][2]
     assert "so far" in told[-1][2]
+
+
+@pytest.mark.parametrize(
+    ("design", "kind"),
+    [("people", "wild"), ("5-nn", "weighted"), ("1:1", "set"), ("radius", "refit")],
+)
+def test_exact_cells_are_strata_where_they_are_asked_for(table, tmp_path, design, kind):
+    matched(table, tmp_path / "out", design, exact=["site"])
+    plain = Asked(REPLICATES, kind, table=str(table))
+    within = replace(plain, strata="exact")
+    loose = bootstrap(tmp_path / "out", plain)
+    strict = bootstrap(tmp_path / "out", within)
+    assert loose["resampling"]["strata"] == "arm"
+    assert strict["resampling"]["strata"] == "exact"
+    assert "exact cell" in strict["notes"][-1]
+    assert strict["estimates"][0]["intervals"] != loose["estimates"][0]["intervals"]
+    for one, other in zip(strict["estimates"], loose["estimates"], strict=True):
+        assert 0.7 < one["standard_error"] / other["standard_error"] < 1.3
+    if kind in ("wild", "weighted"):
+        forms = read_linear_forms(open_finished(tmp_path / "out"))
+        assert set(forms.stratum.tolist()) == {0, 1, 2, 3}
+        sums = forms.sums["count:count"]
+        centred = np.concatenate(
+            [sums[forms.stratum == s] - sums[forms.stratum == s].mean() for s in range(4)]
+        )
+        error = np.sqrt(np.sum(centred**2)) / forms.n_focal
+        assert strict["estimates"][1]["standard_error"] == pytest.approx(error, rel=0.25)
+
+
+def test_the_strata_of_people_are_those_of_their_rows(table, tmp_path):
+    matched(table, tmp_path / "out", "people", exact=["site"])
+    form = pq.read_table(tmp_path / "out" / "linear-form.parquet")
+    rows = pc.read_csv(table)
+    by_id = {row["id"]: row for row in rows.to_pylist()}
+    code = {"north": 0, "south": 1}
+    assert form["stratum"].to_pylist() == [
+        2 * code[by_id[i]["site"]] + by_id[i]["treated"] for i in form["id"].to_pylist()
+    ]
+    found = read_linear_forms(open_finished(tmp_path / "out")).stratum
+    for person in range(len(found)):
+        own = [s for s, u in zip(form["stratum"].to_pylist(), form["unit"].to_pylist(), strict=True)
+               if u == person]  # fmt: skip
+        assert found[person] == own[0] // 2 * 2 + max(s % 2 for s in own)
+
+
+def test_strata_that_there_are_not_are_refused(table, folder, tmp_path):
+    with pytest.raises(UsageError, match="no exact cells"):
+        bootstrap(folder, Asked(REPLICATES, strata="exact"))
+    with pytest.raises(UsageError, match="strata are not known"):
+        bootstrap(folder, Asked(REPLICATES, strata="site"))
+    matched(table, tmp_path / "exact", exact=["site"])
+    with pytest.raises(UsageError, match="not drawn within strata"):
+        show_plan(tmp_path / "exact", Asked(REPLICATES, "subsample", strata="exact"))

@@ -4,6 +4,7 @@ import os
 import signal
 import stat
 import time
+from dataclasses import replace
 
 import numpy as np
 import psutil
@@ -33,6 +34,7 @@ from engine.jobs.job import (
     share_of,
 )
 from engine.jobs.shards import Shard, Units, inputs_digest, write_shard
+from engine.release.folder import private_folder
 from tests.certify.jobs import (
     COLUMNS,
     compute,
@@ -190,9 +192,26 @@ def test_equal_duplicates_are_dropped_and_different_ones_are_an_error(tmp_path):
     write_shard(folder, Shard(job.id, digest, units, COLUMNS, values))
     assert finish(tmp_path, 32) == expected(32)
     values[3, 1] = np.nextafter(values[3, 1], 2.0)
-    write_shard(folder, Shard(job.id, digest, units, COLUMNS, values))
-    with pytest.raises(DisagreementError, match="different values"):
+    other = Shard(job.id, digest, units, COLUMNS, values)
+    with pytest.raises(DisagreementError, match="units 4 to 19"):
+        write_shard(folder, other)
+    assert finish(tmp_path, 32) == expected(32)
+    write_shard(folder, replace(other, units=Units(4, 19), values=values[:-1]))
+    with pytest.raises(DisagreementError, match="units 4 to 18"):
         finish(tmp_path, 32)
+
+
+def test_a_shard_takes_the_place_of_a_damaged_one_and_of_one_from_other_inputs(tmp_path):
+    folder = private_folder(tmp_path / "shards")
+    job, units = tiny_job(), Units(0, 8)
+    shard = Shard(job.id, "a" * 64, units, COLUMNS, compute({"seed": 0}, units))
+    name = write_shard(folder, shard)
+    whole = (folder / name).read_bytes()
+    (folder / name).write_bytes(whole[:-1])
+    write_shard(folder, shard)
+    assert (folder / name).read_bytes() == whole
+    write_shard(folder, replace(shard, inputs="b" * 64, values=shard.values + 1.0))
+    assert (folder / name).read_bytes() != whole
 
 
 def test_nan_of_equal_bits_is_an_equal_duplicate():

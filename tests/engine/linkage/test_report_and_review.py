@@ -10,7 +10,9 @@ import pytest
 import python_calamine as calamine
 
 from engine.errors import CannotCreateError, InputError
+from engine.linkage.decisions import Decided
 from engine.linkage.link import link_people
+from engine.linkage.report import make_report
 from engine.linkage.review import decisions_csv, read_review, write_review
 from tests.engine.linkage.conftest import shares, without_numbers
 
@@ -68,6 +70,17 @@ def test_the_report_adds_up(linked):
     for low, high, rows, expected in report.probabilities:
         assert low * rows <= expected + 1e-9
         assert expected <= high * rows + 1e-9
+
+
+def test_a_start_before_birth_has_no_age_band(linked):
+    linkage, people, _ = linked(LARGE)
+    place = people.column_names.index("date_of_birth")
+    late = pa.array([dt.date(2030, 1, 1)] * people.num_rows, pa.date32())
+    nobody = [Decided(None, "not_linked", None, 0.0, "not_found", None)] * people.num_rows
+    report = make_report(people.set_column(place, "date_of_birth", late), nobody)
+    levels = {one.level for one in report.bias if one.column == "age"}
+    assert levels == {"not known"}
+    assert "not known" not in {one.level for one in linkage.report.bias if one.column == "age"}
 
 
 def test_the_bias_table_compares_each_kind_with_all_others(linked):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.matching.balance import BalanceRow
+from engine.matching.balance import BalanceRow, merge_rare_levels
 from engine.matching.gate import judge_match, settled_smd
 
 NAN = float("nan")
@@ -48,6 +48,44 @@ def test_the_worst_covariate_is_named():
     rule = judge_match(100, 90, rows, **LIMITS).rules[2]
 
     assert (rule.name, rule.value) == ("sex=F", 0.4)
+
+
+def test_named_covariates_alone_are_looked_at():
+    rows = [
+        replace(ROW, smd_after=0.3),
+        replace(ROW, name="sex=F", kind="level", smd_after=0.08),
+        replace(ROW, name="copas_rate missing", smd_after=0.2),
+    ]
+
+    assert judge_match(100, 90, rows, **LIMITS, covariates=["sex"]).passed
+    rule = judge_match(100, 90, rows, **LIMITS, covariates=["sex", "copas_rate"]).rules[2]
+    assert (rule.name, rule.value) == ("copas_rate missing", 0.2)
+    assert judge_match(100, 90, rows, **LIMITS).rules[2].name == "age"
+
+
+def shares(name, treated, comparison):
+    return replace(
+        ROW, name=name, kind="level", mean_treated=treated, mean_treated_matched=treated,
+        mean_comparison_before=comparison, mean_comparison_after=comparison,
+    )  # fmt: skip
+
+
+def test_rare_levels_are_judged_together():
+    """One person of fifty in a level of one in a hundred is no imbalance."""
+    rows = [
+        ROW,
+        shares("group=a", 0.90, 0.925),
+        shares("group=b", 0.06, 0.05),
+        shares("group=c", 0.04, 0.025),
+        shares("sex=F", 0.10, 0.05),
+    ]
+    merged = merge_rare_levels(rows, 50, denominator="pooled")
+
+    assert [row.name for row in merged] == ["age", "group=a", "group=(other)", "sex=F"]
+    other = merged[2]
+    assert (other.mean_treated_matched, other.mean_comparison_after) == pytest.approx((0.1, 0.075))
+    assert other.smd_after == pytest.approx(0.025 / ((0.09 + 0.075 * 0.925) / 2) ** 0.5)
+    assert merge_rare_levels(rows, 500, denominator="pooled") == tuple(rows)
 
 
 def test_squares_and_interactions_do_not_count():

@@ -109,11 +109,11 @@ def make_analysis(id_="main", kind="main", measures=None):
             "passed": True,
             "rules": [
                 {"code": "matched_treated", "limit": 30, "value": PEOPLE, "passed": True,
-                 "name": None, "label": None},
+                 "name": None, "label": None, "plain": None},
                 {"code": "matched_share", "limit": 0.7, "value": 0.98637, "passed": True,
-                 "name": None, "label": None},
+                 "name": None, "label": None, "plain": None},
                 {"code": "largest_smd", "limit": 0.1, "value": 0.04127, "passed": True,
-                 "name": "age", "label": "Age"},
+                 "name": "age", "label": "Age", "plain": "age"},
             ],
         },
         "counts": {
@@ -126,7 +126,7 @@ def make_analysis(id_="main", kind="main", measures=None):
             "reoffenders_comparison": 1739,
         },
         "balance_summary": {
-            "covariates": 4, "closely": 4, "fairly": 0, "poorly": 0, "largest_smd": 0.04127,
+            "characteristics": 4, "closely": 4, "fairly": 0, "poorly": 0, "largest_smd": 0.04127,
             "largest_smd_name": "age", "largest_smd_label": "Age",
         },
         "balance": [],
@@ -189,7 +189,7 @@ def make_exact():
         "balance": {
             "denominator": "treated",
             "summary": {
-                "covariates": 4, "closely": 4, "fairly": 0, "poorly": 0,
+                "characteristics": 4, "closely": 4, "fairly": 0, "poorly": 0,
                 "largest_smd_before": 0.2137, "largest_smd_after": 0.04127,
                 "largest_smd_name": "age", "largest_smd_label": "Age", "auc_before": 0.7413,
                 "auc_after": 0.5037,
@@ -217,21 +217,26 @@ def make_exact():
             "e_values": [{"measure": "risk ratio", "e_value": 1.7131, "e_value_ci": 1.3177}],
             "left_out": {
                 "rows": [
-                    {"name": "age", "label": "Age", "difference": -0.0431, "ci_low": -0.0631,
-                     "ci_high": -0.0231, "inconclusive": False, "times": 1.737, "strength": 1.41},
+                    {"name": "age", "label": "Age", "plain": "age", "difference": -0.0431,
+                     "ci_low": -0.0631, "ci_high": -0.0231, "inconclusive": False,
+                     "times": 1.737, "strength": 1.41},
                 ],
                 "covariates_in_all": 4,
             },
             "placebos": [
                 {"name": "before", "label": "Before", "unit": "per_100_people",
-                 "difference": 0.0137, "ci_low": -0.0213, "ci_high": 0.0487, "passed": True},
+                 "difference": 0.0137, "ci_low": -0.0213, "ci_high": 0.0487, "passed": True,
+                 "support": {"treated": {"people": PEOPLE, "events": 413},
+                             "comparison": {"people": 4627, "events": 1893}}},
             ],
             "instability": {"orders": 20, "lowest": -0.0713, "highest": -0.0617},
         },
         "path": [
             {"caliper": 0.2, "ratio": 5, "treated_matched": PEOPLE, "treated": 1027,
              "largest_smd": 0.04127, "difference": -0.0656, "ci_low": -0.0856, "ci_high": -0.0456,
-             "is_main": True},
+             "is_main": True,
+             "support": {"treated": {"people": PEOPLE, "events": 317},
+                         "comparison": {"people": 4627, "events": 1739}}},
         ],
         "trio": {"runs": ["a", "b", "c"], "assessed": 687, "treated": 1027, "agrees": True,
                  "items": ["drugs"]},

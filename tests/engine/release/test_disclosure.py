@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from engine.effects.measures import MEASURES
 from engine.errors import UsageError
 from engine.release import disclosure
-from engine.release.disclosure import Policy, Released, release_results
+from engine.release.disclosure import Policy, Released, release_bootstrap, release_results
 from engine.release.study_caveats import study_caveats
 from tests.engine.release.exact_study import (
     PEOPLE,
@@ -345,6 +345,18 @@ def test_merged_levels_add_up():
     assert rows["group=(other)"]["withheld"] == []
 
 
+def test_a_lone_small_level_of_few_people_gets_company():
+    exact = make_exact()
+    sizes = {"a": 60, "b": 33, "c": 7}
+    rows = [make_balance_row(f"group={k}", "percent", n / 100, n) for k, n in sizes.items()]
+    for row, n in zip(rows, sizes.values(), strict=True):
+        row["support"]["without"] = 100 - n
+    exact["balance"]["rows"] = rows
+    found = {row["name"]: row["treated"] for row in released(exact)["balance"]["rows"]}
+
+    assert found == {"group=a": 60, "group=(other)": 40}  # 100 - 60 - 33 would be the 7
+
+
 def test_percentiles_need_people_beyond_them_and_there_are_no_extremes():
     exact = make_exact()
     section = exact["profile"]["sections"][1]
@@ -508,3 +520,78 @@ def test_rules_never_become_milder_when_a_count_falls(treated, fewer):
         assert "D2" in one_measure(after)["withheld"]
     if "D1" in one_measure(before)["withheld"]:
         assert "D1" in one_measure(group)["withheld"]
+
+
+# -------------------------------------------------------------------------------- the bootstrap
+
+
+def make_bootstrap(exact, intervals, error=0.0123456789):
+    """Return an exact bootstrap whose interval of every measure has the same two ends."""
+    return {
+        "format": 1,
+        "resampling": {"kind": "wild", "replicates": 1999},
+        "estimates": [
+            {
+                "outcome": one["measure"],
+                "difference": one["difference"],
+                "standard_error": error,
+                "p_value": 0.0123456789,
+                "without_estimate": 3,
+                "speaks": "basic",
+                "intervals": [
+                    {"method": name, "low": low, "high": high, "low_error": error,
+                     "high_error": error}
+                    for name, (low, high) in intervals.items()
+                ],
+                "main": {
+                    "interval_method": "by design", "standard_error": error,
+                    "ci_low": one["ci_low"], "ci_high": one["ci_high"], "level": 0.95,
+                },
+            }
+            for one in exact["analyses"][0]["measures"]
+        ],
+        "notes": [],
+    }  # fmt: skip
+
+
+@given(
+    st.floats(-0.9, 0.9, allow_subnormal=False),
+    st.floats(0.0, 0.5, allow_subnormal=False),
+    st.sampled_from(range(len(MEASURES))),
+)
+@examples(60, 20)
+def test_ends_of_a_bootstrap_are_rounded_outward_and_no_more_leaves(low, width, which):
+    exact = make_exact()
+    drawn = make_bootstrap(exact, {"basic": (low, low + width), "bca": (low, low + width)})
+    found = release_bootstrap(exact, drawn, Policy()).results["measures"][which]
+    main = released(exact)["analyses"][0]["measures"][which]
+
+    assert found["withheld"] == main["withheld"]
+    assert (found["main"]["ci_low"], found["main"]["ci_high"]) == (main["ci_low"], main["ci_high"])
+    assert found["difference"] == main["difference"]
+    share = MEASURES[which].kind == "share"
+    step = 1.0 if MEASURES[which].kind != "count" else 0.01
+    for one in found["intervals"]:
+        ends = (100 * low, 100 * (low + width)) if share else (low, low + width)
+        assert ends[0] - step - 1e-9 <= one["ci_low"] <= ends[0] + 1e-6
+        assert ends[1] - 1e-6 <= one["ci_high"] <= ends[1] + step + 1e-9
+        assert one["spans_zero"] == (low <= 0.0 <= low + width)
+    assert 0.0123456789 not in set(walk_numbers(found))
+    assert found["agrees"] == (main["spans_zero"] == (low <= 0.0 <= low + width))
+
+
+def walk_numbers(value):
+    return [one for one in walk(value) if isinstance(one, float)]
+
+
+def test_a_measure_that_is_withheld_has_no_interval_in_the_bootstrap():
+    exact = make_exact()
+    few = next(one for one in exact["analyses"][0]["measures"] if one["measure"] == RATE.name)
+    few["support"]["comparison"]["events"] = Policy().fewest_in_cell - 1
+    drawn = make_bootstrap(exact, {"basic": (-0.1, 0.1), "bca": (-0.1, 0.1)})
+    first, second = release_bootstrap(exact, drawn, Policy()).results["measures"][:2]
+
+    assert first["withheld"] == ["D2"]
+    assert second["withheld"] == []
+    assert [one for one in walk(first) if isinstance(one, float)] == []
+    assert (first["agrees"], first["difference"]) == (None, None)

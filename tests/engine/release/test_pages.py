@@ -567,3 +567,47 @@ def test_verdict_by_rule(estimate, word):
 )
 def test_closeness_by_rule(smd, word):
     assert closeness(smd) == word
+
+
+def drawn_again(results):
+    """Return results with the bootstrap of those of their estimates that have an interval."""
+    limits = {"low": -0.25, "high": 0.125, "low_error": 0.001, "high_error": 0.002}
+    estimates = [
+        {
+            "outcome": one["outcome"],
+            "type": one["type"],
+            "standard_error": 0.0625,
+            "speaks": "basic",
+            "without_estimate": 3,
+            "intervals": [{"method": name, **limits} for name in ("percentile", "basic", "bca")],
+            "main": {
+                key: one[key] for key in ("interval_method", "standard_error", "ci_low", "ci_high")
+            },
+        }
+        for one in results.get("estimates") or ()
+    ]
+    resampling = {
+        "method": "wild bootstrap of the linear form", "replicates": 1999, "seed": 2**127 + 1,
+        "why": "Valid.", "level": 0.95,
+    }  # fmt: skip
+    bootstrap = {"resampling": resampling, "estimates": estimates, "notes": ["Main.", "Bear it."]}
+    return {**results, "bootstrap": bootstrap}
+
+
+def test_the_page_of_a_match_sets_its_bootstrap_beside_the_main_interval(any_results):
+    results = drawn_again(any_results)
+    written = json.loads(json_bytes(results))
+    text = match_page(results)
+    page = Page(text)
+
+    for key, form, shown in page.figures:
+        assert shown == figure(written, key, form), key
+    found = {key for key, *_ in page.figures if key.startswith("bootstrap.estimates.")}
+    for i, _ in enumerate(any_results.get("estimates") or ()):
+        assert {
+            f"bootstrap.estimates.{i}.main.ci_low",
+            f"bootstrap.estimates.{i}.intervals.2.high",
+        } <= found
+    if any_results.get("estimates"):
+        assert text.count("(read this one)") == len(any_results["estimates"])
+        assert "bootstrap." not in match_page(any_results)

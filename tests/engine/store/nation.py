@@ -25,10 +25,10 @@ def make_extract(folder, people=500, seed=0, *, hard=0.3, parts=2, **changes):
     return tables
 
 
-def write_extract(folder, tables, parts=1, date=EXTRACT_DAY):
+def write_extract(folder, tables, parts=1, date=EXTRACT_DAY, **marks):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / EXTRACT_FILE).write_text(
-        json.dumps({"justicelab_schema": 1, EXTRACT_DATE: date.isoformat()})
+        json.dumps({"justicelab_schema": 1, EXTRACT_DATE: date.isoformat(), **marks})
     )
     for name, table in tables.items():
         place = folder / TABLE[name].zone / name

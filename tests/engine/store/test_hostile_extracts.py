@@ -69,6 +69,7 @@ def test_a_good_extract_is_clean(extract):
     "content",
     ["", "{}", "not json", '{"justicelab_schema": 2, "extract_date": "2024-03-31"}', "[" * 5000,
      '{"justicelab_schema": 1, "extract_date": "31/03/2024"}',
+     '{"justicelab_schema": 1, "extract_date": "2024-03-31", "synthetic": "no"}', "[1]",
      '{"justicelab_schema": 1, "extract_date": "2024-03-31"}' + " " * (1 << 20)],
 )  # fmt: skip
 def test_extract_file_that_cannot_be_used(extract, content):

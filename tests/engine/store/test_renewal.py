@@ -266,6 +266,25 @@ def test_last_usable_index_date(extract_date, last):
     assert last_index_date(dt.date(*extract_date)) == dt.date(*last)
 
 
+def test_the_mark_of_people_who_do_not_exist_is_kept_and_can_be_taken_away(tmp_path, tables):
+    ids = []
+    for marks, synthetic in (
+        ({}, False),
+        ({"synthetic": True}, True),
+        ({"synthetic": False}, False),
+    ):
+        write_extract(tmp_path / "extract", tables, **marks)
+        made = prepare(tmp_path / "extract", tmp_path / "store", people_in_a_partition=SIZE)
+        assert open_store(tmp_path / "store").synthetic is synthetic
+        assert made.rebuilt == (0 if ids else 5)  # no figure depends on it
+        ids.append(made.manifest["extract_sha256"])
+    assert len(set(ids)) == 3  # another description is another extract
+    manifest = open_store(tmp_path / "store").manifest
+    del manifest["synthetic"]
+    (tmp_path / "store" / "manifest.json").write_text(json.dumps(manifest))
+    assert not open_store(tmp_path / "store").synthetic  # made by an older version
+
+
 def test_reading_columns_and_years(extract, tmp_path):
     prepare(extract, tmp_path / "store", people_in_a_partition=SIZE)
     store = open_store(tmp_path / "store")

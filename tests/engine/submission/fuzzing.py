@@ -61,11 +61,22 @@ def damaged_inside(entries, draw):
 
 @dataclass(frozen=True)
 class Answers:
-    """What the files got: verdicts, the slowest in seconds, and files left behind."""
+    """What the files got: verdicts, the slowest in seconds, the most memory of the process that
+    reads in bytes, and files left behind."""
 
     verdicts: frozenset[str]
     slowest: float
+    peak: int
     left: int
+
+
+def peak_bytes(sandbox):
+    """Return the most memory that the sandbox's process has had, 0 where it has been ended."""
+    if sandbox.process_id is None:
+        return 0
+    status = Path(f"/proc/{sandbox.process_id}/status").read_text()
+    lines = (line.split() for line in status.splitlines())
+    return next((int(words[1]) << 10 for words in lines if words[0] == "VmHWM:"), 0)
 
 
 def answers_to_damaged_files(folder: Path, sandbox: Sandbox, files: int, seed: int) -> Answers:
@@ -73,7 +84,7 @@ def answers_to_damaged_files(folder: Path, sandbox: Sandbox, files: int, seed: i
     draw = random.Random(seed)
     pool = [(data, entries_of(data)) for data in seeds().values()]
     verdicts = set()
-    slowest = 0.0
+    slowest, peak = 0.0, 0
     for number in range(files):
         data, entries = pool[number % len(pool)]
         inside = entries and draw.randrange(4)
@@ -81,8 +92,9 @@ def answers_to_damaged_files(folder: Path, sandbox: Sandbox, files: int, seed: i
         start = time.monotonic()
         check = checked(folder, data, sandbox, f"file{number % 7}.csv")
         slowest = max(slowest, time.monotonic() - start)
+        peak = max(peak, peak_bytes(sandbox))
         assert 0 <= check.usable <= check.rows, number
         assert all(p.rule in RULES for p in check.problems), number
         check.as_object()
         verdicts.add(check.verdict)
-    return Answers(frozenset(verdicts), slowest, len(list(folder.iterdir())) - 7)
+    return Answers(frozenset(verdicts), slowest, peak, len(list(folder.iterdir())) - 7)

@@ -8,7 +8,7 @@ from engine.errors import InputError, UsageError
 from engine.store.reading import Store
 from engine.submission.check import check_submission
 from engine.submission.fields import column_letter
-from engine.submission.rules import RULES, SEVERITIES
+from engine.submission.rules import NOTHING, RULES, SEVERITIES
 from engine.submission.window import Window, window_of, window_of_store
 from tests.engine.submission.support import (
     BORN,
@@ -345,4 +345,4 @@ def test_every_rule_says_what_is_wrong_and_what_to_do():
         assert rule.found.endswith(".")
         assert rule.repair.endswith(".")
         if rule.severity != "note":
-            assert rule.repair != "Nothing."
+            assert rule.repair != NOTHING

@@ -1,6 +1,8 @@
 """The workbooks that we write: the same bytes, readable again, nothing active in them."""
 
+import datetime as dt
 import io
+import re
 import stat
 import time
 import zipfile
@@ -10,7 +12,7 @@ import python_calamine as calamine
 
 from engine.errors import AccessError, CannotCreateError
 from engine.submission.description import GROUPS, QUESTIONS
-from engine.submission.fields import FIELDS
+from engine.submission.fields import DATES, FIELDS
 from engine.submission.problems import column_label, problems_bytes
 from engine.submission.template import CHOICES, template_bytes
 from engine.submission.workbook import safe_text, write_new_file
@@ -61,22 +63,49 @@ def test_every_question_is_asked():
     assert {q.text for q in (*QUESTIONS, *GROUPS)} <= asked
 
 
-def test_drop_down_lists_and_checks_of_dates():
+def test_drop_down_lists_and_hints_at_dates():
     people_sheet = xml(template_bytes())["xl/worksheets/sheet2.xml"]
     for choices in CHOICES.values():
         assert f"<formula1>&quot;{','.join(choices)}&quot;</formula1>" in people_sheet or (
             f'<formula1>"{",".join(choices)}"</formula1>' in people_sheet
         )
-    assert people_sheet.count('type="date"') == 5
+    # a check for dates alone would refuse the texts that the columns are meant for
+    assert 'type="date"' not in people_sheet
+    assert people_sheet.count('type="custom" errorStyle="warning"') == 5
+
+
+def test_every_column_of_people_is_set_to_text():
+    files = xml(template_bytes())
+    styles = re.search(r"<cellXfs.*?</cellXfs>", files["xl/styles.xml"], re.DOTALL)[0]
+    formats = re.findall(r'<xf numFmtId="(\d+)"', styles)
+    columns = re.findall(r'<col [^>]*style="(\d+)"', files["xl/worksheets/sheet2.xml"])
+    spans = re.findall(r'<col min="(\d+)" max="(\d+)"', files["xl/worksheets/sheet2.xml"])
+    # 49 is text in every spreadsheet program
+    assert {formats[int(style)] for style in columns} == {"49"}
+    assert sum(int(last) - int(first) + 1 for first, last in spans) == len(FIELDS)
+
+
+DAY_0 = dt.date(1899, 12, 30)
 
 
 def filled(data, rows):
-    """Return the template with people typed into it."""
+    """Return the template with people typed into it; a date becomes a real date's cell."""
     out = io.BytesIO()
+    styles = xml(data)["xl/styles.xml"]
+    known = re.search(r'<cellXfs count="(\d+)">.*?</cellXfs>', styles, re.DOTALL)
+    dated = known[1]
+    styles = styles.replace(
+        known[0],
+        known[0].replace("</cellXfs>", '<xf numFmtId="14" applyNumberFormat="1"/></cellXfs>'),
+    )
     cells = "".join(
         f'<row r="{r}">'
         + "".join(
-            f'<c r="{chr(65 + c)}{r}" t="inlineStr"><is><t>{value}</t></is></c>'
+            (
+                f'<c r="{chr(65 + c)}{r}" t="inlineStr"><is><t>{value}</t></is></c>'
+                if isinstance(value, str)
+                else f'<c r="{chr(65 + c)}{r}" s="{dated}"><v>{(value - DAY_0).days}</v></c>'
+            )
             for c, value in enumerate(row)
             if value
         )
@@ -91,6 +120,8 @@ def filled(data, rows):
             content = old.read(name)
             if name == "xl/worksheets/sheet2.xml":
                 content = content.replace(b"</sheetData>", cells + b"</sheetData>")
+            elif name == "xl/styles.xml":
+                content = styles.encode()
             new.writestr(name, content)
     return out.getvalue()
 
@@ -117,6 +148,20 @@ def test_a_filled_template_is_accepted_and_an_empty_one_is_not(tmp_path, sandbox
     # columns left empty are no fault of a template
     assert check.verdict == "accepted", rules(check)
     assert check.usable == 70
+
+
+def test_real_dates_in_a_filled_template_are_read_as_they_are(tmp_path, sandbox):
+    rows = [in_template_order(row) for row in people()]
+    typed = checked(tmp_path, filled(template_bytes(), rows), sandbox, "t.xlsx")
+    places = [i for i, field in enumerate(FIELDS) if field.name in DATES]
+    for row in rows[::2]:
+        for place in places:
+            if row[place]:
+                row[place] = dt.date(*map(int, row[place].split("/")[::-1]))
+    mixed = checked(tmp_path, filled(template_bytes(), rows), sandbox, "t.xlsx")
+
+    assert mixed.verdict == "accepted", rules(mixed)
+    assert mixed.table.equals(typed.table)
 
 
 def test_three_mistakes_are_repaired_from_the_messages_alone(tmp_path, sandbox):

@@ -286,13 +286,14 @@ def gate(code, limit, value, passed, label=None):
         "passed": passed,
         "name": label and "x",
         "label": label,
+        "plain": label and "length of the sentence",
     }
 
 
 def summary(rng):
     closely, fairly, poorly = rng.randrange(10, 50), rng.randrange(0, 5), rng.randrange(0, 2)
     return {
-        "covariates": closely + fairly + poorly,
+        "characteristics": closely + fairly + poorly,
         "closely": closely,
         "fairly": fairly,
         "poorly": poorly,
@@ -386,9 +387,9 @@ def balance(rng):
         )
     lights = [row["light"] for row in rows]
     return {
-        "denominator": "treated",
+        "denominator": "pooled",
         "summary": {
-            "covariates": len(rows),
+            "characteristics": len(rows),
             "closely": lights.count("green"),
             "fairly": lights.count("amber"),
             "poorly": lights.count("red"),

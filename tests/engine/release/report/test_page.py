@@ -9,23 +9,28 @@ import re
 
 import pytest
 
+from engine.matching.store_columns import BY_NAME, plain_of
 from engine.release.encoding import json_bytes
 from engine.release.formats import figure
 from engine.release.report.caveats import CAVEATS
 from engine.release.report.page import TITLES, study_page
 from tests.engine.release.report.conftest import StudyPage, first_screen, words_of
+from tests.engine.release.report.drawn import KINDS, with_bootstrap
 from tests.engine.release.report.studies import VERDICTS, study
 from tests.engine.release.test_pages import PAYLOADS
 
 # Numbers of the templates themselves: rates are in every 100, intervals hold 95%, a definition's
 # examples. Everything else is a figure of the study.
 FIXED = {"100", "95", "5", "31", "0.03", "3", "0.05", "0.1"}
+# Half of the studies have a bootstrap.
 RANDOM = [(seed, VERDICTS[seed % 5]) for seed in range(100, 130)]
 
 
 @pytest.mark.parametrize(("seed", "verdict"), RANDOM)
 def test_every_number_is_one_key_of_the_results(seed, verdict):
     results = study(seed, verdict)
+    if seed % 2:
+        results = with_bootstrap(results, seed, list(KINDS)[seed // 2 % len(KINDS)])
     written = json.loads(json_bytes(results))
     page = StudyPage(study_page(results))
 
@@ -210,17 +215,44 @@ def test_the_grade_of_known_texts():
     )
 
 
+def sentences_of(screen):
+    """All whole sentences of a part of a page."""
+    blocks = re.findall(r"<(?:p|li)\b[^>]*>(.*?)</(?:p|li)>", screen, re.DOTALL)
+    sentences = [" ".join(re.sub("<[^>]+>", " ", one).split()) for one in blocks]
+    return " ".join(one for one in sentences if one.endswith("."))
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_first_screen_is_plain_to_read(verdict, seed):
     results = study(seed, verdict)
-    blocks = re.findall(
-        r"<(?:p|li)\b[^>]*>(.*?)</(?:p|li)>", first_screen(study_page(results)), re.DOTALL
-    )
-    sentences = [" ".join(re.sub("<[^>]+>", " ", one).split()) for one in blocks]
-    told = " ".join(one for one in sentences if one.endswith("."))
+    told = sentences_of(first_screen(study_page(results)))
 
     assert len(told) > 200
     assert grade(told) <= 7
+
+
+def test_the_first_screen_is_plain_whatever_fact_the_groups_differ_in():
+    screen = first_screen(study_page(study(1, "match_not_adequate")))
+    assert screen.count("length of the sentence") == 1
+
+    for plain in {plain_of(name) for name in BY_NAME}:
+        told = screen.replace("length of the sentence", plain)
+        assert grade(sentences_of(told)) <= 7, plain
+        assert JARGON.findall(re.sub("<[^>]+>", " ", told)) == [], plain
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_first_screen_needs_no_statistics(verdict, seed):
+    screen = first_screen(study_page(study(seed, verdict)))
+
+    assert JARGON.findall(re.sub("<[^>]+>", " ", screen)) == []
+
+
+JARGON = re.compile(
+    r"\b(propensity|caliper|logit|log|standardised|covariates?|balance|SMD|p-value|significant"
+    r"|Welch|OGRS|Copas|odds|confounder|weighted|match(?:ed|ing)?|treated|controls?|ATT)\b",
+    re.IGNORECASE,
+)
 
 
 def test_every_caveat_of_the_contract_has_words():

@@ -16,10 +16,10 @@ from tests.engine.release.report.conftest import words_of
 from tests.engine.release.report.studies import MEASURES, VERDICTS, study
 
 CLEAR = re.compile(
-    r"between (less than [01.]+|[\d.,]+) and ([\d.,]+) (fewer|more|days sooner|days later)"
+    r"between (less than [01.]+|[\d.,]+) and ([\d.,]+) (fewer|more|days? sooner|days? later)"
 )
 UNCLEAR = re.compile(
-    r"anything from ([\d.,]+) (?:fewer|days sooner) to ([\d.,]+) (?:more|days later)"
+    r"anything from ([\d.,]+) (?:fewer|days? sooner) to ([\d.,]+) (?:more|days? later)"
 )
 NEUTRAL = re.compile(
     r"less or more often|fewer or more|sooner or later|fewer than \d+|more than chance"
@@ -63,7 +63,7 @@ def contradicts(measure, words):
     told = []
     for near, far, side in CLEAR.findall(words):
         ends = (number(near), number(far))
-        told.append(ends if side in ("more", "days later") else (-ends[1], -ends[0]))
+        told.append(ends if side in ("more", "days later", "day later") else (-ends[1], -ends[0]))
     wide = [(-number(one), number(other)) for one, other in UNCLEAR.findall(words)]
     if any(one != (low, high) for one in told + wide) or (told and not clear) or (wide and clear):
         return True

@@ -15,6 +15,7 @@ from engine.release.report.files import REPORT_FILES, stage_report
 from engine.release.report.sheets import NAMES_OF_SHEETS, csv_tables, sheets
 from engine.release.report.tables import numbered_tables
 from engine.release.report.workbook import workbook_bytes
+from tests.engine.release.report.drawn import with_bootstrap
 from tests.engine.release.report.studies import MEASURES, study
 
 TEXTS = ["=1+1", "@SUM(A1)", "$$rounded$$", "[here](https://example.org)", "https://example.org"]
@@ -46,6 +47,7 @@ def test_each_measure_of_each_analysis_is_one_row_of_its_table(results):
 
 
 def test_tables_hold_released_figures_only(results):
+    results = with_bootstrap(results)
     released = numbers_in(json.loads(json_bytes(results)))
 
     for one in sheets(results):
@@ -71,6 +73,7 @@ def test_a_figure_held_back_is_empty_in_csv_and_named_in_the_spreadsheet():
 
 
 def test_the_spreadsheet_is_laid_out_as_public_bodies_are_asked_to(results):
+    results = with_bootstrap(results)
     book = read(workbook_bytes(results))
 
     names = list(book)
