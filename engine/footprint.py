@@ -32,8 +32,13 @@ _PATH = 60
 _MATCHED_IN_PARTS = 48
 _WINDOW = 96
 _TEXT_IDS = 40
-_IN_A_RANGE = 400 << 20
-"""A range of scores while it is matched, blocks while they are sorted, resident pages of files."""
+_SORTED = 32
+"""Bytes a row of a bucket of keys, or of a range of scores, while it is sorted or matched."""
+_MOST_SORTED = 1 << 23
+_SAMPLED = 1 << 17
+"""Rows of the samples that a fit starts from, one and a half times in memory."""
+_PAGES = 64 << 20
+"""Pages of files at the least: the guard gives back what is above."""
 _AS_TABLE = 3.0
 """A csv in memory, beside its size on the disk: text, numbers and the table made of them."""
 
@@ -118,7 +123,10 @@ def footprint_of(
                 *common,
                 ("reading, fit and match", n * max(_READ, _MATCHED_IN_PARTS)),
                 ("estimates and tables", n * tail),
-                ("blocks of rows", min(_IN_A_RANGE, n * (design + identity + work))),
+                (
+                    "blocks of rows",
+                    _SORTED * min(n, _MOST_SORTED) + 1.5 * design * min(n, _SAMPLED) + _PAGES,
+                ),
             ],
         ),
         n * (design + identity + 16 + 24),
@@ -146,13 +154,15 @@ def require_text_fits(table: Any, ceiling: int | None) -> None:
 
 
 @contextmanager
-def placed(footprint: Footprint, ceiling: int | None) -> Iterator[Space]:
+def placed(footprint: Footprint, ceiling: int | None, near: Path | None = None) -> Iterator[Space]:
     """Yield what makes the columns of a match: in memory where they fit, in files otherwise.
 
     Parameters
     ----------
     footprint : Footprint
     ceiling : int or None
+    near : Path, optional
+        Folder beside which the files are made, if it is on a disk.
 
     Raises
     ------
@@ -167,5 +177,5 @@ def placed(footprint: Footprint, ceiling: int | None) -> Iterator[Space]:
         ceiling,
         repair=f"That is with {in_words(footprint.on_disk)} of columns in files already",
     )
-    with spilling(ceiling) as spill:
+    with spilling(ceiling, near) as spill:
         yield spill

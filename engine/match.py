@@ -194,9 +194,9 @@ def match(
         with stages.stage("read") as tell:
             source = open_table(table)
             _require_columns(source, checked, (*asked.outcomes, *asked.placebos))
-            space = files.enter_context(
-                placed(footprint_of(source, checked, asked, written=out is not None), ceiling)
-            )
+            footprint = footprint_of(source, checked, asked, written=out is not None)
+            near = None if out is None else Path(out).absolute().parent
+            space = files.enter_context(placed(footprint, ceiling, near))
             rows = read_rows(source, checked, tell, space)
         return _matched(rows, source, checked, asked, out, stages, started, progress)
 

@@ -9,6 +9,7 @@ again, and no kernel sees a difference. So code that works on arrays works out o
 import contextlib
 import mmap
 import os
+import re
 import tempfile
 import threading
 import weakref
@@ -33,8 +34,8 @@ class Space(Protocol):
     def empty(self, shape: Any, dtype: Any = np.float64) -> NDArray[Any]:
         """Make an array, as ``numpy.empty`` does."""
 
-    def relieve(self) -> None:
-        """Give pages of files back to the system where memory is short."""
+    def relieve(self, rows: slice | None = None, of: int = 0) -> None:
+        """Give pages of files back where memory is short: those of some rows, or all."""
 
 
 class Memory:
@@ -46,7 +47,7 @@ class Memory:
         """See :class:`Space`."""
         return np.empty(shape, dtype)
 
-    def relieve(self) -> None:
+    def relieve(self, rows: slice | None = None, of: int = 0) -> None:
         """See :class:`Space`; there is nothing to give back."""
 
 
@@ -77,7 +78,8 @@ class Spill:
     def __init__(self, folder: Path, ceiling: int) -> None:
         self._folder = folder
         self._limit = ceiling - ceiling // _HEADROOM
-        self._maps: list[weakref.ref[mmap.mmap]] = []
+        self._early = self._limit - ceiling // _HEADROOM
+        self._maps: list[tuple[weakref.ref[mmap.mmap], tuple[int, ...], int]] = []
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._guard, name="memory-guard", daemon=True)
@@ -108,23 +110,47 @@ class Spill:
                 repair="Make room on the disk, or let TMPDIR name a folder on another one",
             ) from None
         with self._lock:
-            self._maps = [known for known in self._maps if known() is not None]
-            self._maps.append(weakref.ref(mapped))
+            self._maps = [known for known in self._maps if known[0]() is not None]
+            self._maps.append((weakref.ref(mapped), _as_tuple(shape), kind.itemsize))
         self.relieve()
         return np.frombuffer(mapped, kind, count).reshape(shape)
 
     def release(self) -> None:
         """Give back every resident page of every array; what they hold stays."""
         with self._lock:
-            for known in self._maps:
+            for known, _, _ in self._maps:
                 mapped = known()
                 if mapped is not None:
                     mapped.madvise(mmap.MADV_DONTNEED)
 
-    def relieve(self) -> None:
-        """Give pages back where the process is near its ceiling."""
-        if resident_bytes() > self._limit:
-            self.release()
+    def relieve(self, rows: slice | None = None, of: int = 0) -> None:
+        """Give pages back where the process is near its ceiling.
+
+        Parameters
+        ----------
+        rows : slice, optional
+            Rows that were read last, of arrays whose last dimension is ``of``: their pages alone.
+            Who reads all rows again and again, there and back, then finds the others where they
+            are. All pages of all arrays by default.
+        of : int
+        """
+        if rows is None:
+            if resident_bytes() > self._limit:
+                self.release()
+        elif resident_bytes() > self._early:
+            self._release_rows(rows, of)
+
+    def _release_rows(self, rows: slice, of: int) -> None:
+        with self._lock:
+            for known, shape, size in self._maps:
+                mapped = known()
+                if mapped is None or not shape or shape[-1] != of:
+                    continue
+                for line in range(0, len(mapped), of * size):
+                    first = -(-(line + rows.start * size) // mmap.PAGESIZE) * mmap.PAGESIZE
+                    last = (line + rows.stop * size) // mmap.PAGESIZE * mmap.PAGESIZE
+                    if first < last:
+                        mapped.madvise(mmap.MADV_DONTNEED, first, last - first)
 
     def _guard(self) -> None:
         while not self._stop.wait(_TICK):
@@ -145,14 +171,52 @@ def spilling(ceiling: int, folder: Path | None = None) -> Iterator[Spill]:
     ceiling : int
         Resident bytes of the whole process.
     folder : Path, optional
-        Where to make it; by default where TMPDIR says.
+        Where to make it, if that is on a disk; otherwise where TMPDIR says, or in /var/tmp.
+
+    Raises
+    ------
+    StorageError
+        None of them is on a disk and writable.
     """
-    with tempfile.TemporaryDirectory(prefix="justicelab-", dir=folder) as made:
+    with tempfile.TemporaryDirectory(prefix=".justicelab-", dir=_place_on_disk(folder)) as made:
         spill = Spill(Path(made), ceiling)
         try:
             yield spill
         finally:
             spill.close()
+
+
+def _as_tuple(shape: Any) -> tuple[int, ...]:
+    return tuple(shape) if isinstance(shape, tuple | list) else (int(shape),)
+
+
+def _place_on_disk(wanted: Path | None) -> Path:
+    """Return the first folder that is writable and not itself in memory, as /tmp often is."""
+    for folder in (wanted, Path(tempfile.gettempdir()), Path("/var/tmp")):  # noqa: S108 - one of our own is made in it
+        if folder is not None and os.access(folder, os.W_OK | os.X_OK) and not _in_memory(folder):
+            return folder
+    raise StorageError(
+        "there is no folder on a disk for working data",
+        rule="columns larger than memory lie in files, and a file system in memory is memory",
+        repair="Let TMPDIR name a folder on a disk",
+    )
+
+
+def _in_memory(folder: Path) -> bool:
+    """Whether the file system of a folder keeps its files in memory; False where nothing says."""
+    place = folder.resolve()
+    try:
+        lines = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    mounts = [line.split()[1:3] for line in lines if len(line.split()) > 2]
+    holding = [(len(at), kind) for at, kind in mounts if place.is_relative_to(_unescaped(at))]
+    return max(holding, default=(0, ""))[1] in {"tmpfs", "ramfs"}
+
+
+def _unescaped(mount: str) -> str:
+    r"""Return a path of /proc/self/mounts, which has ``\040`` for a blank."""
+    return re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), mount)
 
 
 def resident_bytes() -> int:

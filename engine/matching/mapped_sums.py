@@ -10,6 +10,7 @@ from kernels.blocks import chunk_count
 from kernels.columns import CodedColumns
 from kernels.logistic import SEGMENTS, assemble_information, predictor_pass
 from kernels.shares import (
+    BLOCK,
     block_count,
     gradient_of_blocks,
     information_of_segments,
@@ -18,8 +19,8 @@ from kernels.shares import (
 
 Floats = NDArray[np.float64]
 
-_BLOCKS = 8
-"""Blocks between two looks at the memory: a million rows, some 100 MB of columns."""
+_BLOCKS = 4
+"""Blocks between two looks at the memory: half a million rows, some 50 MB of columns."""
 
 
 class MappedSums:
@@ -31,7 +32,7 @@ class MappedSums:
     treated : uint8, shape (n,)
     weights : float64, shape (n,) or (0,)
     space : Space
-        Where the linear predictor is made; relieved after every million rows.
+        Where the linear predictor is made; relieved after every half million rows.
 
     Notes
     -----
@@ -68,7 +69,7 @@ class MappedSums:
             found[start:stop] = gradient_of_blocks(
                 self._columns, beta, self._treated, self._weights, start, stop
             )
-            self._space.relieve()
+            self._relieve(start * BLOCK * CHUNK, stop * BLOCK * CHUNK)
         return sum_of_blocks(found)
 
     def keep(self) -> None:
@@ -84,7 +85,8 @@ class MappedSums:
             parts[start] = information_of_segments(
                 self._columns, self._kept, self._weights, start, stop
             )
-            self._space.relieve()
+            rows = -(-len(self._treated) // SEGMENTS)
+            self._relieve(start * rows, stop * rows)
         ordered = [parts[start] for start in sorted(parts)]
         dense, cross, tables = (np.concatenate(some) for some in zip(*ordered, strict=True))
         return assemble_information(self._columns, dense, cross, tables)
@@ -97,5 +99,9 @@ class MappedSums:
         step = (1 << 20) // CHUNK
         for start in range(0, chunks, step):
             predictor_pass(self._columns, self._kept, eta, start, min(start + step, chunks))
-            self._space.relieve()
+            self._relieve(start * CHUNK, (start + step) * CHUNK)
         return eta
+
+    def _relieve(self, start: int, stop: int) -> None:
+        n = len(self._treated)
+        self._space.relieve(slice(min(start, n), min(stop, n)), n)

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from engine.buffers import to_numpy
+from engine.buffers import to_arrow, to_numpy
 from engine.columns import (
     as_boolean_treatment,
     as_codes,
@@ -182,7 +182,9 @@ def people_of(values: pa.ChunkedArray, identity: Identity) -> NDArray[np.int64]:
     array = values.unify_dictionaries().combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0)
-    return identity.gather(to_numpy(array.indices).astype(np.int64))
+    in_order = identity.gather(to_numpy(array.indices))
+    # Numbered anew in canonical order: the number of a person is the key of their random draws.
+    return to_numpy(pc.dictionary_encode(to_arrow(in_order)).indices).astype(np.int64)
 
 
 def _score(source: TableSource, options: MatchOptions, identity: Identity) -> NDArray[np.float64]:

@@ -19,7 +19,7 @@ from tests.kernels.support import COMPILED
 
 ROOT = Path(__file__).resolve().parents[2]
 RECID = ROOT / "examples" / "recid.csv"
-ROWS = 200_000
+ROWS = 400_000
 NUMBERS = 40
 FIT = ("--treatment", "treated", "--id", "id", "--caliper", "0.2 sd-logit")
 compiled = pytest.mark.skipif(not COMPILED, reason="thousands of rows: only with the compiler")
@@ -74,14 +74,11 @@ def words(people, *more):
 def test_columns_that_do_not_fit_lie_in_files_and_the_peak_is_below_the_ceiling(people):
     code, (plain, _), whole = measured(*words(people))
     assert code == 0
-    code, (text, said), peak = measured(*words(people, "--memory", "512M"))
+    code, (text, said), peak = measured(*words(people, "--memory", "640M"))
     assert (code, said) == (0, b"")
-    assert peak < parse_ceiling("512M")
+    assert peak < parse_ceiling("640M")
     assert text == plain
-    generous = measured(*words(people, "--memory", "2G"))
-    assert generous[0] == 0
-    assert generous[1][0] == plain
-    assert max(generous[2], whole) < parse_ceiling("2G")
+    assert whole < parse_ceiling("2G")
 
 
 def test_a_match_that_cannot_fit_is_refused_before_it_reads(people, tmp_path):
@@ -101,7 +98,9 @@ def test_a_csv_is_held_to_the_ceiling_by_its_size(tmp_path):
     with table.open("wb") as file:
         file.write(b"treated,age\n" + b"1,20\n0,30\n" * 10)
         file.truncate(100 << 20)
-    found = justice("match", table, "--treatment", "treated", "--memory", "512M")
+    found = justice(
+        "match", table, "--treatment", "treated", "--covariates", "age", "--memory", "640M"
+    )
     assert found.exit_code == 74
     assert "the csv as a table" in found.stderr
     assert "Parquet" in found.stderr
@@ -123,7 +122,7 @@ def test_nonsense_is_a_usage_error(people, tmp_path):
 @pytest.fixture(scope="module")
 def nation(tmp_path_factory):
     out = tmp_path_factory.mktemp("nation")
-    synthesise(4_000, out, seed=5, threads=2)
+    synthesise(6_000, out, seed=5, threads=2)
     return out
 
 
@@ -138,13 +137,14 @@ def test_prepare_and_run_keep_to_a_ceiling_or_are_refused_at_once(nation, tmp_pa
     code, said, peak = measured("prepare", extract, "--store", store, "--memory", "768M", "-q")
     assert (code, said[1]) == (0, b"")
     assert peak < parse_ceiling("768M")
+    (tmp_path / "plan.toml").write_text("[oasys]\ntrio = false\n[region]\ncontrol = false\n")
     study = (
         "run", "--submission", nation / "submissions" / "medium-none-random.csv",
-        "--store", store, "--out", tmp_path / "study",
+        "--store", store, "--out", tmp_path / "study", "--plan", tmp_path / "plan.toml",
     )  # fmt: skip
     refused = justice(*study, "--memory", "400M")
     assert refused.exit_code == 74
-    assert "the study would need about" in refused.stderr.lower()
+    assert "The study would need about" in refused.stderr
     assert not (tmp_path / "study").exists()
     assert justice(*study, "--memory", "400M", "--dry-run").exit_code == 74
     code, said, peak = measured(*study, "--memory", "900M", "-q")
@@ -158,14 +158,14 @@ def test_a_bootstrap_keeps_to_a_ceiling_or_is_refused_at_once(tmp_path):
     options = "--id id --treatment workprg --covariates age,priors --outcome returned:binary"
     assert justice("match", RECID, *options.split(), "--orders", 0, "--out", out).exit_code == 0
     asked = ("bootstrap", out, "--replicates", 200, "-q")
-    refused = justice(*asked, "--memory", "600M", "--workers", 4)
+    refused = justice(*asked, "--memory", "900M", "--workers", 4)
     assert refused.exit_code == 74
     assert "4 more processes" in refused.stderr
     assert "Fewer --workers need less" in refused.stderr
     assert not (out / "bootstrap.json").exists()
-    code, said, peak = measured(*asked, "--memory", "400M", "--json")
+    code, said, peak = measured(*asked, "--memory", "640M", "--json")
     assert (code, said[1]) == (0, b"")
-    assert peak < parse_ceiling("400M")
+    assert peak < parse_ceiling("640M")
     assert json.loads(said[0])["resampling"]["replicates"] == 200
     assert justice(*asked, "--kind", "refit", "--table", RECID, "--memory", "300M").exit_code == 74
     found = justice(*asked, "--kind", "refit", "--table", RECID, "--memory", "1G")

@@ -88,5 +88,5 @@ def test_a_database_gets_what_the_rest_leaves():
     assert 1.25 * share + estimate("", parts).total == pytest.approx(4 * GIB, abs=8)
     least = estimate("", [*parts, ("", DATABASE_LEAST)]).total
     assert database_share("preparing the store", least, parts) > 0
-    with pytest.raises(StorageError, match="preparing the store would need"):
+    with pytest.raises(StorageError, match="reparing the store would need"):
         database_share("preparing the store", least - 1, parts)

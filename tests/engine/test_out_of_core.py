@@ -44,7 +44,7 @@ OTHERS = {
     },
     "variable ratio": {"ratio": 2, "max_ratio": 4, "fit": "ridge"},
     "an order that cannot be cut": {"order": "random", "estimand": "atc", "caliper": None},
-    "radius": {"radius": True, "fit": "firth", "covariates": ["age", "area"]},
+    "radius": {"radius": True, "fit": "firth", "covariates": ["age", "area"], "categorical": []},
 }
 
 
@@ -90,7 +90,7 @@ def small_parts():
 
 
 @contextmanager
-def _in_files(_footprint, _ceiling):
+def _in_files(_footprint, _ceiling, _near):
     with spilling(1 << 34) as spill:
         yield spill
 

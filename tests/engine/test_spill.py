@@ -57,6 +57,21 @@ def test_the_guard_keeps_the_process_below_its_ceiling(tmp_path):
         assert (large[:: 16 * MIB] == np.arange(32)).all()
 
 
+def test_pages_of_some_rows_are_given_back_and_the_others_stay(tmp_path):
+    with spilling(1 << 40, tmp_path) as spill:
+        spill._early = 0
+        wide, other = spill.empty((3, 4 * MIB), np.uint8), spill.empty(4 * MIB, np.uint16)
+        wide[:] = 1
+        other[:] = 2
+        before = resident_bytes()
+        spill.relieve(slice(MIB, 3 * MIB), 5)  # of other arrays
+        assert resident_bytes() > before - MIB
+        spill.relieve(slice(MIB, 3 * MIB), 4 * MIB)
+        assert before - 13 * MIB < resident_bytes() < before - 9 * MIB
+        assert (wide == 1).all()
+        assert (other == 2).all()
+
+
 def test_no_room_is_said_before_anything_is_written(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "no space")
@@ -86,3 +101,23 @@ def test_where_the_system_does_not_say_what_is_resident_pages_are_given_back_alw
 
     monkeypatch.setattr("builtins.open", absent)
     assert resident_bytes() > 1 << 60
+
+
+def test_a_file_system_in_memory_is_passed_over(tmp_path, monkeypatch):
+    mounts = tmp_path / "mounts"
+    memory, disk = tmp_path / "in memory", tmp_path / "disk"
+    for folder in (memory, disk):
+        folder.mkdir()
+    escaped = str(memory).replace(" ", "\\040")
+    mounts.write_text(f"/dev/x / ext4 rw 0 0\ntmpfs {escaped} tmpfs rw 0 0\n")
+    real = module.Path
+    monkeypatch.setattr(
+        module, "Path", lambda text: mounts if text == "/proc/self/mounts" else real(text)
+    )
+    monkeypatch.setattr(module.tempfile, "gettempdir", lambda: str(memory))
+    assert module._place_on_disk(disk) == disk
+    assert module._in_memory(memory)
+    assert module._place_on_disk(memory) == real("/var/tmp")
+    monkeypatch.setattr(module.os, "access", lambda folder, _: folder == memory)
+    with pytest.raises(StorageError, match="no folder on a disk"):
+        module._place_on_disk(memory)
