@@ -178,4 +178,5 @@ def placed(footprint: Footprint, ceiling: int | None, near: Path | None = None) 
         repair=f"That is with {in_words(footprint.on_disk)} of columns in files already",
     )
     with spilling(ceiling, near) as spill:
+        spill.require_room(footprint.on_disk)
         yield spill

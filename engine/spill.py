@@ -10,6 +10,7 @@ import contextlib
 import mmap
 import os
 import re
+import shutil
 import tempfile
 import threading
 import weakref
@@ -104,16 +105,22 @@ class Spill:
                 os.posix_fallocate(file.fileno(), 0, size)
                 mapped = mmap.mmap(file.fileno(), size)
         except OSError:
-            raise StorageError(
-                f"there is no room for {in_words(size)} of working data",
-                where=f"folder '{self._folder.name}'",
-                repair="Make room on the disk, or let TMPDIR name a folder on another one",
-            ) from None
+            raise _no_room(size) from None
         with self._lock:
             self._maps = [known for known in self._maps if known[0]() is not None]
             self._maps.append((weakref.ref(mapped), _as_tuple(shape), kind.itemsize))
         self.relieve()
         return np.frombuffer(mapped, kind, count).reshape(shape)
+
+    def require_room(self, size: int) -> None:
+        """Refuse where the disk has less room than ``size`` bytes now.
+
+        Raises
+        ------
+        StorageError
+        """
+        if shutil.disk_usage(self._folder).free < size:
+            raise _no_room(size)
 
     def release(self) -> None:
         """Give back every resident page of every array; what they hold stays."""
@@ -184,6 +191,14 @@ def spilling(ceiling: int, folder: Path | None = None) -> Iterator[Spill]:
             yield spill
         finally:
             spill.close()
+
+
+def _no_room(size: int) -> StorageError:
+    return StorageError(
+        f"there is no room for {in_words(size)} of working data",
+        rule="columns larger than memory lie in files beside --out, or where TMPDIR says",
+        repair="Make room on the disk, or let TMPDIR name a folder on another one",
+    )
 
 
 def _as_tuple(shape: Any) -> tuple[int, ...]:

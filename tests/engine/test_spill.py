@@ -84,6 +84,13 @@ def test_no_room_is_said_before_anything_is_written(tmp_path, monkeypatch):
         spill.empty(MIB, np.float64)
 
 
+def test_room_can_be_asked_for_before_anything_is_made(tmp_path):
+    with spilling(1 << 30, tmp_path) as spill:
+        spill.require_room(1)
+        with pytest.raises(StorageError, match=r"no room for .* GiB of working data"):
+            spill.require_room(1 << 60)
+
+
 def test_memory_is_a_space_too():
     MEMORY.relieve()
     assert not MEMORY.out_of_core
