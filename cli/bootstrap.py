@@ -60,6 +60,14 @@ Seed = Annotated[
     int | None, typer.Option(metavar="N", min=0, help="Seed.", show_default="that of the match")
 ]
 Level = Annotated[float, typer.Option(help="Confidence level.")]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Ceiling on memory of all processes together, such as 4GB.",
+        show_default="none",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print bootstrap.json instead.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No messages.")]
 
@@ -110,6 +118,7 @@ def bootstrap(
             show_default="all cores",
         ),
     ] = None,
+    memory: Memory = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     dry_run: Annotated[
@@ -125,9 +134,12 @@ def bootstrap(
     from cli.progress import noting, progress_bar
     from engine.jobs.bootstrap import Asked, show_plan
     from engine.jobs.bootstrap import bootstrap as run_job
+    from engine.memory import parse_ceiling
     from engine.warm_up import compile_note, set_threads
 
-    asked = Asked(replicates, kind, seed, level, _text(table), _text(store), strata)
+    asked = Asked(
+        replicates, kind, seed, level, _text(table), _text(store), strata, parse_ceiling(memory)
+    )
     if dry_run:
         _show(show_plan(folder, asked), as_json=as_json)
         return
@@ -168,6 +180,7 @@ def collect(
     strata: Strata = "arm",
     seed: Seed = None,
     level: Level = 0.95,
+    memory: Memory = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -177,8 +190,11 @@ def collect(
     """
     from engine.jobs.bootstrap import Asked
     from engine.jobs.bootstrap import collect as collect_shares
+    from engine.memory import parse_ceiling
 
-    asked = Asked(replicates, kind, seed, level, _text(table), _text(store), strata)
+    asked = Asked(
+        replicates, kind, seed, level, _text(table), _text(store), strata, parse_ceiling(memory)
+    )
     _print(collect_shares(folder, asked), as_json=as_json, quiet=quiet)
 
 

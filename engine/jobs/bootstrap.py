@@ -13,6 +13,7 @@ from engine.jobs.cluster import backend_for
 from engine.jobs.collect import Collected
 from engine.jobs.drawn import content_of, interval_so_far
 from engine.jobs.finished import Finished, open_finished
+from engine.jobs.footprint import local_workers, require_bootstrap_fits
 from engine.jobs.job import (
     Course,
     Job,
@@ -60,6 +61,8 @@ class Asked:
         The table of a match, the store of a study, for kinds that need it.
     strata : {'arm', 'exact'}
         What the numbers of people drawn are kept in.
+    ceiling : int or None
+        Bytes of memory that all processes of this machine may use together.
     """
 
     replicates: int
@@ -69,6 +72,7 @@ class Asked:
     table: str | None = None
     store: str | None = None
     strata: str = "arm"
+    ceiling: int | None = None
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,7 @@ def bootstrap(
     Replicate r is a pure function of (match, kind, seed, r): more replicates begin with the fewer.
     Of a study the main analysis is resampled, all its measures together.
     """
-    prepared = prepare(folder, asked)
+    prepared = prepare(folder, asked, processes=1 + local_workers(workers, scheduler))
     output, job = prepared.finished.folder, prepared.job
     wanted: Units | None = prepared.wanted
     if share is not None:
@@ -182,7 +186,7 @@ def collect(folder: Path | str, asked: Asked) -> dict[str, Any]:
     return _publish(prepared, asked, collected)
 
 
-def prepare(folder: Path | str, asked: Asked) -> Prepared:
+def prepare(folder: Path | str, asked: Asked, processes: int = 1) -> Prepared:
     """Open a match or study and decide what its bootstrap is; nothing is written."""
     if asked.replicates < LEAST_REPLICATES:
         raise UsageError(
@@ -201,6 +205,7 @@ def prepare(folder: Path | str, asked: Asked) -> Prepared:
         )
     seed = finished.seed if asked.seed is None else asked.seed
     source = _source(finished, asked)
+    require_bootstrap_fits(finished, kind, source, asked.ceiling, processes=processes)
     parameters = {
         "folder": str(finished.folder),
         "source": None if source is None else str(Path(source).absolute()),
