@@ -1,7 +1,8 @@
 """The public Python API: ``import justicelab`` and ``justicelab.match(table, treatment=...)``.
 
 ``justicelab.link(submission, store, out)`` finds the people of a submission in a prepared store;
-``justicelab.run(submission, store, out)`` makes a study of them.
+``justicelab.run(submission, store, out)`` makes a study of them, and
+``justicelab.batch(plans, store, out)`` many.
 
 Importing this module is light; the matching engine loads when a name of it is first used.
 """
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from engine import errors
+    from engine.batch import Batch, batch
     from engine.cohort.rules import IndexRules
     from engine.link import LinkedCohort, link
     from engine.match import MatchResult, match
@@ -22,12 +24,14 @@ if TYPE_CHECKING:
     __version__: str
 
 __all__ = [
+    "Batch",
     "IndexRules",
     "LinkedCohort",
     "MatchResult",
     "Plan",
     "Study",
     "__version__",
+    "batch",
     "errors",
     "link",
     "match",
@@ -36,11 +40,13 @@ __all__ = [
 ]
 
 _HOME = {
+    "Batch": "engine.batch",
     "IndexRules": "engine.cohort.rules",
     "LinkedCohort": "engine.link",
     "MatchResult": "engine.match",
     "Plan": "engine.plan",
     "Study": "engine.study",
+    "batch": "engine.batch",
     "link": "engine.link",
     "match": "engine.match",
     "read_plan": "engine.plan",

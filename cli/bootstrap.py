@@ -226,12 +226,13 @@ def _print(content: Mapping[str, Any], *, as_json: bool, quiet: bool) -> None:
 
 
 def _of_match(content: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the intervals of each outcome, exact."""
+    """Yield the intervals of each outcome, exact; none is to be read of a kind not valid here."""
+    valid = content["resampling"]["valid"]
     for one in content["estimates"]:
         yield f"{one['outcome']}: {one['measure']} {_figure(one['difference'])}"
         rows = [("main interval", one["main"]["ci_low"], one["main"]["ci_high"])]
         for limits in one["intervals"]:
-            speaks = " (read this one)" if limits["method"] == one["speaks"] else ""
+            speaks = " (read this one)" if valid and limits["method"] == one["speaks"] else ""
             rows.append((limits["method"] + speaks, limits["low"], limits["high"]))
         yield from (
             f"  {name:<28}{_figure(low):>12}{_figure(high):>12}" for name, low, high in rows

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from cli.batch import batch
 from cli.bootstrap import bootstrap, collect
 from cli.check import check
 from cli.check_extract import check_extract
@@ -37,6 +38,7 @@ app.command()(template)
 app.command()(check)
 app.command()(plan)
 app.command(name="run")(run_study)
+app.command()(batch)
 app.command()(link)
 app.command()(match)
 app.command()(power)

@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 @guarded
 def run(
     *,
-    submission: Annotated[
-        Path, typer.Option(metavar="FILE", help="The sender's file.", show_default=False)
-    ],
     store: Annotated[
         Path, typer.Option(metavar="DIR", help="A prepared store.", show_default=False)
     ],
@@ -28,6 +25,10 @@ def run(
             "--out", "-o", metavar="DIR", help="Folder of the study to write.", show_default=False
         ),
     ],
+    submission: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The sender's file.", show_default="what the plan names"),
+    ] = None,
     plan: Annotated[
         Path | None,
         typer.Option(

@@ -10,7 +10,7 @@ import datetime as dt
 import hashlib
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass
 from functools import partial
 from pathlib import Path
@@ -36,6 +36,9 @@ from engine.store.reading import Store, open_store
 from engine.submission.check import Check, check_submission
 from engine.submission.dates import Order
 from engine.submission.problems import problems_bytes
+from engine.submission.rules import FEWEST_PEOPLE
+from engine.submission.sandbox import Sandbox
+from engine.submission.waves import join_waves
 from engine.submission.window import window_of_store
 
 LINK_OUTPUTS = frozenset(
@@ -93,34 +96,55 @@ class LinkedCohort:
 
 
 def checked(
-    submission: Path,
+    submission: Path | Sequence[Path],
     store: Store,
     *,
     description: Path | None = None,
     order: Order | None = None,
     today: dt.date | None = None,
+    sandbox: Sandbox | None = None,
 ) -> Check:
     """Check a submission against the window of a store.
+
+    Parameters
+    ----------
+    submission : Path or sequence of Path
+        One file, or the waves of a service, see :func:`engine.submission.waves.join_waves`.
+    store : Store
+    description, order, today, sandbox
+        See :func:`engine.submission.check.check_submission`.
 
     Raises
     ------
     InputError
         The file is rejected.
     """
-    check = check_submission(
-        submission,
-        description=description,
-        window=window_of_store(store),
-        order=order,
-        today=today,
-    )
+
+    def one(file: Path, fewest: int) -> Check:
+        return check_submission(
+            file,
+            description=description,
+            window=window_of_store(store),
+            order=order,
+            today=today,
+            sandbox=sandbox,
+            fewest=fewest,
+        )
+
+    if isinstance(submission, Path):
+        check, name = one(submission, FEWEST_PEOPLE), submission.name
+    else:
+        waves = [one(file, 1) for file in submission]
+        check = join_waves(waves)
+        worst = [number for number, wave in enumerate(waves) if wave.verdict == "rejected"]
+        name = submission[worst[0] if worst else 0].name
     if check.verdict == "rejected":
         rules = sorted({p.rule for p in check.problems if p.severity == "reject"})
         raise InputError(
             "the submission is rejected",
-            where=submission.name,
+            where=name,
             rule=", ".join(rules),
-            repair=f"Run 'justicelab check {submission.name}' with the same store; it names every "
+            repair=f"Run 'justicelab check {name}' with the same store; it names every "
             "problem and its repair",
         )
     return check

@@ -37,6 +37,30 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
+class Files(_Section):
+    """The files of the study, seen from the folder of this one; no part of what is asked."""
+
+    submission: str = Field(default="", description="The sender's file; empty: given to 'run'.")
+    waves: tuple[Name, ...] = Field(
+        default=(),
+        description="Files of one service in place of it, analysed as one: each person once.",
+    )
+    description: str = Field(
+        default="", description="A workbook with the sheet 'Description', if the file has none."
+    )
+    date_order: Literal["", "day", "month"] = Field(
+        default="", description="What comes first in dates such as 03/04/2020, if not the day."
+    )
+    decisions: str = Field(
+        default="", description="The filled review.xlsx of an earlier run of this study."
+    )
+    requested: str = Field(
+        default="",
+        pattern=r"^(\d{4}-\d{2}-\d{2})?$",
+        description="The day on which it was asked for, such as 2026-04-30; counted by quarter.",
+    )
+
+
 class Service(_Section):
     """Words for the report where the submission has no description."""
 
@@ -215,6 +239,7 @@ class Plan(_Section):
     """A plan with all its sections; see :func:`read_plan`."""
 
     format: Literal[1] = Field(default=1, description="Format of this file.")
+    study: Files = Files()
     service: Service = Service()
     index: Index = Index()
     linkage: Linkage = Linkage()
@@ -229,8 +254,8 @@ class Plan(_Section):
     disclosure: DisclosurePlan = DisclosurePlan()
 
     def canonical(self) -> dict[str, Any]:
-        """Return the plan as plain values, every default resolved."""
-        return self.model_dump(mode="json")
+        """Return what is asked as plain values, every default resolved; files are no part of it."""
+        return self.model_dump(mode="json", exclude={"study"})
 
     @property
     def sha256(self) -> str:
@@ -350,7 +375,14 @@ def _check_together(plan: Plan, name: str) -> None:
     named = {one.name for group in plan.covariates.groups for one in GROUPS[group]}
     named = (named - set(plan.covariates.leave_out)) | set(plan.covariates.add)
     problem: JusticeLabError | None = None
-    if plan.matching.method == "radius" and plan.matching.caliper == "none":
+    if plan.study.submission and plan.study.waves:
+        problem = InputError(
+            "the plan names a submission and waves",
+            where=f"{name}, [study]",
+            rule="a study is made of one file, or of several waves of one service",
+            repair="Take one of the two out",
+        )
+    elif plan.matching.method == "radius" and plan.matching.caliper == "none":
         problem = InputError(
             "a radius match has no caliper",
             where=f"{name}, [matching] caliper",
@@ -480,13 +512,15 @@ def _place(path: list[str]) -> str:
     return f"[{path[0]}] {path[1]}{nth}"
 
 
-def plan_text(plan: Plan | None = None) -> str:
+def plan_text(plan: Plan | None = None, *, files: bool = True) -> str:
     """Return a plan as a commented TOML file.
 
     Parameters
     ----------
     plan : Plan, optional
         The defaults where it is not given.
+    files : bool
+        Whether to name the files of the study; what is handed over does not.
 
     Returns
     -------
@@ -502,7 +536,7 @@ def plan_text(plan: Plan | None = None) -> str:
     ]
     for section in type(plan).model_fields:
         model = getattr(plan, section)
-        if not isinstance(model, BaseModel):
+        if not isinstance(model, BaseModel) or (section == "study" and not files):
             continue
         lines += ["", f"# {(type(model).__doc__ or '').splitlines()[0]}", f"[{section}]"]
         for name, field in type(model).model_fields.items():

@@ -10,9 +10,8 @@ nothing passes it unrounded.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,20 +21,18 @@ import pyarrow as pa
 
 from engine.analyses import columns_of, main_unit, other_units, run_main, run_unit
 from engine.cohort.attrition import Attrition, sender_rows, steps, with_stage
+from engine.cohort.base import Base
 from engine.cohort.reasons import UNMATCHED, UNRESOLVED
 from engine.effects.measures import Outcomes
 from engine.effects.verdicts import benjamini_hochberg, holm
-from engine.errors import InputError
-from engine.link import MEMORY, LinkedCohort, Linker, checked, link_cohort
-from engine.linkage.link import link_people
+from engine.link import MEMORY, LinkedCohort, Linker, link_cohort
+from engine.linkage.link import Linkage, link_people
 from engine.linkage.review import Decision, decisions_csv, write_review
-from engine.matching.pool import SUBGROUPS, Pool, study_pool
-from engine.matching.store_columns import DELAY
-from engine.plan import Plan, plan_text, read_plan
+from engine.matching.pool import Pool, study_pool
+from engine.plan import Plan, plan_text
 from engine.release.disclosure import Policy, Released, release_results
 from engine.release.folder import work_folder
 from engine.release.manifest import (
-    InputFacts,
     RunFacts,
     code_sha256,
     content_id,
@@ -64,12 +61,12 @@ from engine.release.study_frame import (
     trio_of,
 )
 from engine.release.study_results import attrition_results
-from engine.store.reading import INDEX, Store, open_store, read_years
+from engine.requested import Request, facts_of, request_of, require_columns
+from engine.store.reading import Store, open_store
 from engine.study_footprint import database_of_study
 from engine.submission.check import Check
 from engine.submission.dates import Order
 from engine.submission.problems import problems_bytes
-from engine.tables import near_names, shown
 
 Progress = Callable[[str, float], None]
 
@@ -129,7 +126,7 @@ class Study:
 
 
 def run(
-    submission: str | Path,
+    submission: str | Path | None,
     store: str | Path,
     out: str | Path,
     *,
@@ -144,8 +141,10 @@ def run(
 
     Parameters
     ----------
-    submission, store : path
-        The sender's file and a prepared store.
+    submission : path or None
+        The sender's file; None for what the plan names.
+    store : path
+        A prepared store.
     out : path
         Folder of the study: absent, empty or an earlier study. A run that broke off is taken up
         where it was, if plan, inputs and code are the same.
@@ -170,29 +169,55 @@ def run(
     ------
     InputError
         The plan is wrong, the submission is rejected, there is no store, or nobody can be matched.
+    UsageError
+        Neither call nor plan names a submission.
     AccessError, CannotCreateError, BusyError, StorageError
         The folder cannot be written to, or the ceiling on memory is too low.
     """
-    asked = plan if isinstance(plan, Plan) else read_plan(None if plan is None else Path(plan))
-    file, folder = Path(submission), Path(out)
-    check_study_folder(folder)
-    opened = open_store(store)
     links = linking or Linking()
-    facts = _facts(asked, file, opened, description, links.decisions)
-    tell = progress or _silent
+    request = request_of(
+        plan, submission, description=description, order=order, decisions=links.decisions
+    )
+    check_study_folder(Path(out))
+    return run_request(
+        request,
+        open_store(store),
+        Path(out),
+        linking=links,
+        today=today,
+        progress=progress,
+    )
+
+
+def run_request(
+    request: Request,
+    store: Store,
+    out: Path,
+    *,
+    linking: Linking,
+    today: dt.date | None = None,
+    progress: Progress | None = None,
+    base: Base | None = None,
+) -> Study:
+    """Run a study of an opened store; parameters and errors are those of :func:`run`.
+
+    ``base`` holds what studies of the store share: the results are the same without it.
+    """
+    asked, tell = request.plan, progress or _silent
+    facts = facts_of(request, store)
     tell("check", 0.0)
     # What is refused is refused before anything is written.
-    check = checked(file, opened, description=description, order=order, today=today)
-    require_columns(asked, opened, check)
-    links = within_ceiling(links, opened, asked, check)
-    with study_folder(folder, facts.content, facts) as held:
+    check = request.check(store, today)
+    require_columns(asked, store, check)
+    linking = within_ceiling(linking, store, asked, check)
+    with study_folder(out, facts.content, facts) as held:
         held.audit.note("plan", sha256=asked.sha256)
         with held.stage("link", rows=check.usable):
-            cohort = _linked(held, check, opened, asked, links, tell)
+            cohort = _linked(held, check, store, request, linking, tell)
         with held.stage("pool", treated=cohort.choice.treated.num_rows):
             tell("pool", 0.0)
-            pool = _pool(cohort, opened, asked)
-        outcomes = Outcomes(opened, pool.position)
+            pool = _pool(cohort, store, asked, base)
+        outcomes = Outcomes(store, pool.position)
         unit = main_unit(asked, pool)
         with held.stage("main", pool=len(pool.treated)):
             main, tables = run_main(held, unit, pool, outcomes, asked, tell)
@@ -207,7 +232,7 @@ def run(
                 cohort.account, "matching", dict.fromkeys(main["unmatched_rows"], UNMATCHED)
             )
             _correct(analyses, asked)
-            exact = _exact(asked, check, cohort, account, main, analyses, opened)
+            exact = _exact(asked, check, cohort, account, main, analyses, store)
             exact["caveats"] = study_caveats(exact)
             released = release_results(exact, Policy(**asked.disclosure.model_dump()))
         tell("write", 0.0)
@@ -222,17 +247,17 @@ def run(
                 "removed": pa.table({"person_id": pa.array(cohort.out_of_pool)}),
             },
             {"attrition": steps(account), "for-sender": sender_rows(check)},
-            plan_text(asked),
+            plan_text(asked, files=False),
             RunFacts(
                 facts.options, facts.inputs, facts.content, facts.started, held.seconds,
                 facts.threads,
             ),
         )  # fmt: skip
-    return Study(released, exact, folder, asked)
+    return Study(released, exact, out, asked)
 
 
 def plan_run(
-    submission: str | Path,
+    submission: str | Path | None,
     store: str | Path,
     out: str | Path,
     *,
@@ -244,12 +269,12 @@ def plan_run(
 
     Parameters are those of :func:`run`.
     """
-    asked = read_plan(None if plan is None else Path(plan))
+    request = request_of(plan, submission, description=description, order=order)
     check_study_folder(Path(out))
     opened = open_store(store)
-    check = checked(Path(submission), opened, description=description, order=order)
-    require_columns(asked, opened, check)
-    return asked, check, opened
+    check = request.check(opened, None)
+    require_columns(request.plan, opened, check)
+    return request.plan, check, opened
 
 
 def within_ceiling(linking: Linking, store: Store, plan: Plan, check: Check) -> Linking:
@@ -265,72 +290,8 @@ def within_ceiling(linking: Linking, store: Store, plan: Plan, check: Check) -> 
     return replace(linking, memory_bytes=database_of_study(store, plan, check, linking.ceiling))
 
 
-def require_columns(plan: Plan, store: Store, check: Check) -> None:
-    """Refuse a plan that names columns which neither store nor submission has.
-
-    Raises
-    ------
-    InputError
-        Names the option, the column and near ones.
-    """
-    known = [*read_years(store, INDEX, years=()).column_names, DELAY]
-    columns = [] if check.table is None else check.table.column_names
-    extra = [name.removeprefix("group: ") for name in columns]
-    for names, choice, place in (
-        (plan.covariates.add, known, "[covariates] add"),
-        (plan.matching.exact, known, "[matching] exact"),
-        (plan.sub_analyses.by, [*SUBGROUPS, *extra], "[sub_analyses] by"),
-    ):
-        for name in names:
-            if name not in choice:
-                near = near_names(name, choice)
-                raise InputError(
-                    f"there is no column '{shown(name)}'",
-                    where=f"the plan, {place}",
-                    repair=f"Did you mean {' or '.join(repr(shown(n)) for n in near)}?"
-                    if near
-                    else "Check its spelling",
-                )
-
-
 def _silent(_stage: str, _share: float) -> None:
     """Tell nobody."""
-
-
-def _facts(
-    plan: Plan, file: Path, store: Store, description: Path | None, decisions: Path | None
-) -> RunFacts:
-    """Return what a study is made of; its content is the id of its stages."""
-    inputs = [_file_facts("submission", file)]
-    inputs += [_file_facts("description", description)] if description is not None else []
-    inputs += [_file_facts("decisions", decisions)] if decisions is not None else []
-    rows = sum(count for part in store.manifest["partitions"] for _, count in part["years"])
-    inputs.append(InputFacts("store", "store", store.manifest["extract_sha256"], None, rows, 0))
-    named = "\0".join(
-        [
-            plan.sha256,
-            code_sha256(),
-            store.manifest["code_sha256"],
-            *(str(i.sha256) for i in inputs),
-        ]
-    )
-    return RunFacts(
-        plan.canonical(),
-        inputs,
-        hashlib.sha256(named.encode()).hexdigest(),
-        dt.datetime.now(dt.UTC),
-        {},
-        numba.get_num_threads(),
-    )
-
-
-def _file_facts(role: str, path: Path) -> InputFacts:
-    try:
-        with path.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
-        return InputFacts(role, path.name, digest, path.stat().st_size, 0, 0)
-    except FileNotFoundError:
-        raise InputError(f"there is no such {role}", where=path.name) from None
 
 
 @dataclass(frozen=True)
@@ -343,34 +304,55 @@ class _Found:
     decisions: tuple[Decision, ...]
 
 
+def save_linkage(held: StudyFolder, found: Linkage, *, reviewed: bool) -> _Found:
+    """Keep a linkage as a finished stage of a study, and return it as the stage says it."""
+    name = _stage_of(reviewed)
+    held.save_table(f"{name}-links", found.links)
+    held.save_table(f"{name}-band", found.band)
+    report = held.save(f"{name}-report", plain_values(found.report))
+    lines = [asdict(one) | {"on": one.on.isoformat()} for one in found.decisions]
+    taken = held.save(f"{name}-decisions", {"decisions": lines})
+    return _Found(found.links, found.band, report, _decisions(taken))
+
+
+def load_linkage(held: StudyFolder, people: pa.Table, *, reviewed: bool) -> _Found | None:
+    """Return the linkage of a study's people that was finished before, None for none."""
+    name = _stage_of(reviewed)
+    links, band = held.load_table(f"{name}-links"), held.load_table(f"{name}-band")
+    report, taken = held.load(f"{name}-report"), held.load(f"{name}-decisions")
+    same = links is not None and links["row"].to_pylist() == people["row"].to_pylist()
+    if not same or links is None or band is None or report is None or taken is None:
+        return None
+    return _Found(links, band, report, _decisions(taken))
+
+
+def _stage_of(reviewed: bool) -> str:
+    return "reviewed" if reviewed else "found"
+
+
+def _decisions(taken: Mapping[str, Any]) -> tuple[Decision, ...]:
+    return tuple(
+        Decision(**(line | {"on": dt.date.fromisoformat(line["on"])}))
+        for line in taken["decisions"]
+    )
+
+
 def _linked(
     held: StudyFolder,
     check: Check,
     store: Store,
-    plan: Plan,
+    request: Request,
     linking: Linking,
     tell: Progress,
 ) -> LinkedCohort:
     """Link the people, or take up a linkage that was finished before; keep what is in doubt."""
+    plan, reviewed = request.plan, request.decisions is not None
 
     def once(people: pa.Table, records: Store, **options: Any) -> Any:
-        name = "reviewed" if options.get("decisions") else "found"
-        links, band = held.load_table(f"{name}-links"), held.load_table(f"{name}-band")
-        report, taken = held.load(f"{name}-report"), held.load(f"{name}-decisions")
-        same = links is not None and links["row"].to_pylist() == people["row"].to_pylist()
-        if not same or band is None or report is None or taken is None:
-            found = linking.linker(people, records, **options)
-            links, band = found.links, found.band
-            held.save_table(f"{name}-links", links)
-            held.save_table(f"{name}-band", band)
-            report = held.save(f"{name}-report", plain_values(found.report))
-            lines = [asdict(one) | {"on": one.on.isoformat()} for one in found.decisions]
-            taken = held.save(f"{name}-decisions", {"decisions": lines})
-        decided = (
-            Decision(**(line | {"on": dt.date.fromisoformat(line["on"])}))
-            for line in taken["decisions"]
-        )
-        return _Found(links, band, report, tuple(decided))
+        found = load_linkage(held, people, reviewed=reviewed)
+        if found is not None:
+            return found
+        return save_linkage(held, linking.linker(people, records, **options), reviewed=reviewed)
 
     with work_folder(held.private.path) as work:
         cohort = link_cohort(
@@ -379,7 +361,7 @@ def _linked(
             work=work,
             rules=plan.index.rules(),
             preset=plan.linkage.preset,
-            decisions=linking.decisions,
+            decisions=request.decisions,
             threads=numba.get_num_threads(),
             memory_bytes=linking.memory_bytes,
             linker=once,
@@ -394,7 +376,7 @@ def _linked(
     return cohort
 
 
-def _pool(cohort: LinkedCohort, store: Store, plan: Plan) -> Pool:
+def _pool(cohort: LinkedCohort, store: Store, plan: Plan, base: Base | None) -> Pool:
     """Read the treated and everybody they may be compared with."""
     return study_pool(
         store,
@@ -404,6 +386,7 @@ def _pool(cohort: LinkedCohort, store: Store, plan: Plan) -> Pool:
         columns_of(plan),
         plan.sub_analyses.by,
         plan.matching.seed,
+        base,
     )
 
 

@@ -61,17 +61,23 @@ def number_columns(columns: CodedColumns) -> list[np.ndarray]:
     return [columns.numeric[start : start + n] for start in columns.numeric_start]
 
 
-def take_rows(columns: CodedColumns, rows: np.ndarray | slice) -> CodedColumns:
+def take_rows(
+    columns: CodedColumns,
+    rows: np.ndarray | slice,
+    allocate: Callable[..., np.ndarray] = np.empty,
+) -> CodedColumns:
     """Return the columns of some rows, copied.
 
     Parameters
     ----------
     columns : CodedColumns
     rows : int64, shape (m,), or bool, shape (n,), or slice
+    allocate : callable
+        Makes the copies, of a shape and a type.
     """
     count = columns.cells[:0, rows].shape[1]
-    cells = np.empty((len(columns.cells), count), dtype=np.uint16)
-    numeric = np.empty((len(columns.numeric_start), count))
+    cells = allocate((len(columns.cells), count), np.uint16)
+    numeric = allocate((len(columns.numeric_start), count), np.float64)
     # Column by column: NumPy gathers from a matrix several times slower than from an array.
     for g in range(len(cells)):
         cells[g] = columns.cells[g][rows]

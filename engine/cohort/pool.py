@@ -10,7 +10,8 @@ Every such disposal is in the pool, so a person may be there with several. A ser
 their disposals, each of which is one more occasion. To keep one disposal of a person would give a
 disposal that is followed by others a smaller chance than one that is not: reoffenders would be
 missing from the comparison. Nothing that happens after a disposal's start decides whether it is in
-the pool; that the disposals of a person are not independent is for the variance.
+the pool, but that people of the submission are out of it with all theirs; that the disposals of a
+person are not independent is for the variance.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.buffers import to_numpy
+from engine.cohort.base import Base, make_base
 from engine.cohort.choose import coded
 from engine.cohort.custody import distinct, first_stay_ending_after
 from engine.cohort.disposals import (
@@ -96,6 +98,7 @@ def comparison_pool(
     removed: NDArray[np.int64],
     years: Sequence[int] | None = None,
     seed: int = 0,
+    base: Base | None = None,
 ) -> Pool:
     """Return the disposals that the treated may be compared with.
 
@@ -113,6 +116,8 @@ def comparison_pool(
         Years of the index date, all by default.
     seed : int
         128 bits; of the starts that are drawn.
+    base : Base, optional
+        What studies of this store with these rules share; worked out here where it is not given.
 
     Returns
     -------
@@ -129,9 +134,9 @@ def comparison_pool(
     initiation in drug effectiveness evaluation, American Journal of Epidemiology 162, 1016-1023.
     """
     rules = rules or IndexRules()
-    disposals = read_disposals(store, rules)
+    disposals = read_disposals(store, rules) if base is None else base.disposals
     out = np.union1d(to_numpy(treated["person_id"]), removed)
-    gap, tied = _gaps(disposals, store)
+    gap, tied = _gaps(disposals, store) if base is None else (base.gap, base.tied)
     met = _kinds(treated)
     losses: dict[str, int] = {}
 
@@ -152,18 +157,25 @@ def comparison_pool(
     )
     for name, test in zip(POOL_LOSSES, tests, strict=False):
         kept = keep(kept, test(kept), name)
-    first = first_reoffences(store, kept)
+    first = first_reoffences(store, kept) if base is None else base.first[kept]
     if not rules.drop_earlier_reoffenders:
         first = np.full(len(kept), NEVER, dtype=np.int32)
-    stays = read_stays(store, disposals)
     index, person = disposals.index[kept], disposals.person_id[kept]
-    received, released = first_stay_ending_after(stays, person, index)
+    if base is None:
+        stays = read_stays(store, disposals)
+        received, released = first_stay_ending_after(stays, person, index)
+    else:
+        stays, received, released = base.stays, base.received[kept], base.released[kept]
     free = Free(
         gap[kept], first, received.astype(np.int64) - index, released - index.astype(np.int64)
     )
     delay = drawn_delays(free, disposals.kind[kept], disposals.disposal_id[kept], treated, seed)
     start = index + delay
-    at_start, _ = first_stay_ending_after(stays, person, start)
+    at_start = received.copy()
+    # The stay that ends after the index date also is the one that ends after the start, unless it
+    # has ended by then: for most people nothing has to be looked up again.
+    over = np.flatnonzero(released <= start)
+    at_start[over], _ = first_stay_ending_after(stays, person[over], start[over])
     reasons = (gap[kept] <= delay, at_start <= start, e_reoffended_before(delay, first))
     left_in = np.ones(len(kept), dtype=bool)
     for name, lost in zip(POOL_LOSSES[7:10], reasons, strict=True):
@@ -183,6 +195,12 @@ def comparison_pool(
         ),
         losses,
     )
+
+
+def pool_base(store: Store, rules: IndexRules) -> Base:
+    """Return what of the pool all studies of a store with the same rules share."""
+    disposals = read_disposals(store, rules)
+    return make_base(store, disposals, _gaps(disposals, store))
 
 
 def _in_other_years(index: Days, years: Sequence[int] | None) -> Flags:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -34,11 +35,12 @@ from engine.linkage.index import index_folder, open_index, read_model
 from engine.linkage.report import LinkageReport, make_report
 from engine.linkage.review import Decision
 from engine.linkage.scoring import score_pairs
-from engine.linkage.submitted import has_identifier, submitted_identities
+from engine.linkage.submitted import SUBMITTED_SCHEMA, has_identifier, submitted_identities
 from engine.linkage.ties import IndexEvidence, with_evidence
 from engine.records.database import Database, private_database
 from engine.store.folder import plain_errors
 from engine.store.reading import Store
+from engine.submission.waves import wave_bounds
 
 Progress = Callable[[str, float], None]
 _MEMORY = 2 << 30
@@ -71,6 +73,30 @@ class Linkage:
     decisions: tuple[Decision, ...] = ()
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """The people of one submission, and how they are looked for.
+
+    Parameters
+    ----------
+    people : pyarrow.Table
+        The usable rows of a checked submission, or of several waves of one service.
+    preset : str
+        ``standard``, ``strict`` or ``broad``: the thresholds of a link.
+    decisions : callable, optional
+        Takes the review band of a linkage without decisions and returns those of a reviewer, see
+        :func:`engine.linkage.review.read_review`.
+    evidence : callable, optional
+        Says which of the candidates in a tie can have an index disposal, see
+        :data:`engine.linkage.ties.IndexEvidence`; without it ties stay unresolved.
+    """
+
+    people: pa.Table
+    preset: str = "standard"
+    decisions: Callable[[pa.Table], Sequence[Decision]] | None = None
+    evidence: IndexEvidence | None = None
+
+
 def link_people(
     people: pa.Table,
     store: Store,
@@ -87,26 +113,11 @@ def link_people(
 
     Parameters
     ----------
-    people : pyarrow.Table
-        The usable rows of a checked submission.
+    people, preset, decisions, evidence
+        See :class:`Wanted`.
     store : Store
-    preset : str
-        ``standard``, ``strict`` or ``broad``: the thresholds of a link.
-    decisions : callable, optional
-        Takes the review band of a linkage without decisions and returns those of a reviewer, see
-        :func:`engine.linkage.review.read_review`.
-    evidence : callable, optional
-        Says which of the candidates in a tie can have an index disposal, see
-        :data:`engine.linkage.ties.IndexEvidence`; without it ties stay unresolved.
-    threads : int, optional
-        At least 1; all processors by default. The links do not depend on it.
-    memory_bytes : int
-        Memory for the database; what does not fit spills into ``work``.
-    work : Path
-        A folder of ours with mode 0700, made where it is absent. Spilled data are removed from it
-        at the end, and on the next start after a run that was killed.
-    progress : callable, optional
-        Takes a stage and the share done.
+    threads, memory_bytes, work, progress
+        See :func:`link_submissions`.
 
     Returns
     -------
@@ -125,12 +136,52 @@ def link_people(
     ----------
     Fellegi and Sunter (1969), A theory for record linkage, JASA 64.
     """
+    wanted = [Wanted(people, preset, decisions, evidence)]
+    ((_, found),) = link_submissions(
+        wanted, store, threads=threads, memory_bytes=memory_bytes, work=work, progress=progress
+    )
+    return found
+
+
+def link_submissions(
+    wanted: Sequence[Wanted],
+    store: Store,
+    *,
+    threads: int | None = None,
+    memory_bytes: int = _MEMORY,
+    work: Path,
+    progress: Progress | None = None,
+) -> Iterator[tuple[int, Linkage]]:
+    """Find the people of many submissions in a store: all of them compared with it together.
+
+    Parameters
+    ----------
+    wanted : sequence of Wanted
+    store : Store
+    threads : int, optional
+        At least 1; all processors by default. The links do not depend on it.
+    memory_bytes : int
+        Memory for the database; what does not fit spills into ``work``.
+    work : Path
+        A folder of ours with mode 0700, made where it is absent. Spilled data are removed from it
+        at the end, and on the next start after a run that was killed.
+    progress : callable, optional
+        Takes a stage and the share done.
+
+    Yields
+    ------
+    number : int
+        Place in ``wanted``, ascending.
+    found : Linkage
+        The same as if the submission were linked by itself: candidates and weights of a row depend
+        on the row and the index alone, and who is linked is decided within each submission, and
+        within each wave of one.
+    """
     tell = progress or (lambda _stage, _share: None)
     model = read_model(store)
-    limits = thresholds(model, preset)
+    for one in wanted:
+        thresholds(model, one.preset)
     _private_folder(work)
-    submitted = submitted_identities(people)
-    rows = people["row"].to_pylist()
     threads = threads or len(os.sched_getaffinity(0))
 
     @contextmanager
@@ -141,41 +192,75 @@ def link_people(
             open_index(database, store)
             yield database
 
-    candidates: dict[int, list[Person]] = {}
-    for first in range(0, len(rows), ROWS_AT_ONCE):
-        tell("candidates", first / len(rows))
-        some = submitted.filter(
-            pc.and_(
-                pc.greater_equal(submitted["n"], first),
-                pc.less(submitted["n"], first + ROWS_AT_ONCE),
-            )
-        )
-        with opened() as database:
-            candidates |= people_by_row(_weighed(database, some, model), model)
-    tell("decisions", 0.0)
-    if evidence is not None:
-        candidates = with_evidence(candidates, limits, people, evidence)
+    ends = np.cumsum([one.people.num_rows for one in wanted]).tolist()
+    total, done = ends[-1] if ends else 0, 0
+    waiting: dict[int, list[Person]] = {}
+    for first in range(0, max(total, 1), ROWS_AT_ONCE):
+        last = min(first + ROWS_AT_ONCE, total)
+        if first < last:
+            tell("candidates", first / total)
+            some = _identities(wanted, ends, first, last)
+            with opened() as database:
+                waiting |= people_by_row(_weighed(database, some, model), model)
+        while done < len(ends) and ends[done] <= last:
+            tell("decisions", done / len(ends))
+            begin = ends[done] - wanted[done].people.num_rows
+            own = {n - begin: waiting.pop(n) for n in range(begin, ends[done]) if n in waiting}
+            yield done, _settled(wanted[done], own, model, opened)
+            done += 1
+    tell("decisions", 1.0)
+
+
+def _identities(wanted: Sequence[Wanted], ends: Sequence[int], first: int, last: int) -> pa.Table:
+    """Return the identities of some rows of all submissions, counted through."""
+    tables, begin, uid = [], 0, -1
+    for one, end in zip(wanted, ends, strict=True):
+        if begin < last and end > first:
+            low, high = max(first - begin, 0), min(last, end) - begin
+            table = submitted_identities(one.people.slice(low, high - low))
+            number = pc.add(table["n"], pa.scalar(begin + low, pa.int32()))
+            names = pa.array(range(uid, uid - table.num_rows, -1), pa.int64())
+            uid -= table.num_rows
+            tables.append(table.set_column(0, "uid", names).set_column(1, "n", number))
+        begin = end
+    return pa.concat_tables(tables).cast(SUBMITTED_SCHEMA)
+
+
+def _settled(
+    wanted: Wanted,
+    candidates: dict[int, list[Person]],
+    model: dict[str, Any],
+    opened: Callable[[], AbstractContextManager[Database]],
+) -> Linkage:
+    """Decide on the rows of one submission, whose candidates are known."""
+    people, limits = wanted.people, thresholds(model, wanted.preset)
+    rows = people["row"].to_pylist()
+    if wanted.evidence is not None:
+        candidates = with_evidence(candidates, limits, people, wanted.evidence)
     present = model["prior"] * model["persons"]
+    submitted = submitted_identities(people)
 
     def decided(reviewed: Sequence[Decision]) -> tuple[list[Decided], pa.Table]:
-        found = decide(
-            candidates,
-            _order(people),
-            people["date_of_birth"].is_valid().to_pylist(),
-            limits,
-            present,
-            absent_chances(has_identifier(people), present),
-            reviewed_rows(reviewed, rows),
-        )
+        found: list[Decided] = []
+        for begin, end in wave_bounds(people["row"]):
+            some = people.slice(begin, end - begin)
+            found += decide(
+                {n - begin: candidates[n] for n in range(begin, end) if n in candidates},
+                _order(some),
+                some["date_of_birth"].is_valid().to_pylist(),
+                limits,
+                present,
+                absent_chances(has_identifier(some), present),
+                reviewed_rows(reviewed, rows[begin:end]),
+            )
         with opened() as database:
             return found, review_band(database, submitted, rows, candidates, found, limits.review)
 
     found, band = decided(())
     taken: tuple[Decision, ...] = ()
-    if decisions is not None:
-        taken = tuple(decisions(band))
+    if wanted.decisions is not None:
+        taken = tuple(wanted.decisions(band))
         found, band = decided(taken)
-    tell("decisions", 1.0)
     return Linkage(_links(people, found), band, make_report(people, found), taken)
 
 

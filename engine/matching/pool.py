@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from engine.buffers import to_arrow, to_numpy
+from engine.cohort.base import Base
 from engine.cohort.pool import comparison_pool
 from engine.cohort.rules import IndexRules
 from engine.errors import InputError
@@ -25,6 +26,7 @@ from engine.submission.fields import SUBGROUPS as OF_SUBMISSION
 TREATED, ID, PERSON = "treated", "disposal_id", "person_id"
 AGES = ((18, "under 18"), (21, "18 to 20"), (25, "21 to 24"), (35, "25 to 34"), (45, "35 to 44"))
 OLDEST_AGES = "45 and over"
+_BANDS = (*(name for _, name in AGES), OLDEST_AGES)
 OF_STORE = {
     "sex": "sex",
     "age": "age_at_index",
@@ -33,6 +35,8 @@ OF_STORE = {
     "prison": "prison",
     "index_type": "index_type",
 }
+OF_A_PERSON = ("sex", "age", "year", "index_type")
+"""Sub-groups whose comparison people are of the same level."""
 SUBGROUPS = (*OF_STORE, *OF_SUBMISSION)
 """What sub-analyses can be made by: columns of the store, and of the submission."""
 
@@ -79,6 +83,7 @@ def study_pool(
     columns: Sequence[str],
     groups: Sequence[str],
     seed: int,
+    base: Base | None = None,
 ) -> Pool:
     """Read the treated of a study and everybody they may be compared with.
 
@@ -92,10 +97,15 @@ def study_pool(
     rules : IndexRules
     columns, groups, seed
         As in :func:`build_pool`.
+    base : Base, optional
+        What studies of the store with these rules share; the pool is the same without it.
     """
     years = sorted({day.year for day in treated["index_date"].to_pylist()})
-    comparison = comparison_pool(store, treated, rules, removed=removed, years=years, seed=seed)
-    return build_pool(store, treated, comparison.table, columns, groups, seed)
+    comparison = comparison_pool(
+        store, treated, rules, removed=removed, years=years, seed=seed, base=base
+    )
+    index = None if base is None else base.index
+    return build_pool(store, treated, comparison.table, columns, groups, seed, index=index)
 
 
 def build_pool(
@@ -105,6 +115,8 @@ def build_pool(
     columns: Sequence[str],
     groups: Sequence[str],
     seed: int,
+    *,
+    index: pa.Table | None = None,
 ) -> Pool:
     """Read the disposals of a study from the store.
 
@@ -122,6 +134,8 @@ def build_pool(
         What sub-analyses are made by.
     seed : int
         Of the public keys.
+    index : pyarrow.Table, optional
+        All the store's index disposals with every column that is needed, where they have been read.
 
     Returns
     -------
@@ -142,14 +156,12 @@ def build_pool(
     places = [to_numpy(rows["position"]).astype(np.int64) for rows in (treated, comparison)]
     position = np.concatenate(places)
     is_treated = np.arange(len(position)) < len(places[0])
-    all_ids = to_numpy(read_years(store, INDEX, [ID])[ID])
+    all_ids = to_numpy((read_years(store, INDEX, [ID]) if index is None else index)[ID])
     keys = random_order(all_ids[position].astype(np.int64), seed)
     position, is_treated = position[keys], is_treated[keys]
-    needed = [name for name in columns if name != DELAY]
-    needed += [OF_STORE[name] for name in groups if name in OF_STORE]
-    needed = list(dict.fromkeys([ID, *needed, ASSESSED, *LAST_YEAR[:1], PERSON]))
-    index = read_years(store, INDEX, needed)
-    table = index.take(to_arrow(position)).combine_chunks()
+    needed = list(pool_columns(columns, groups))
+    whole = read_years(store, INDEX, needed) if index is None else index.select(needed)
+    table = whole.take(to_arrow(position)).combine_chunks()
     delays = [to_numpy(rows[DELAY].combine_chunks()) for rows in (treated, comparison)]
     table = table.append_column(DELAY, to_arrow(np.concatenate(delays)[keys]))
     table = table.append_column(TREATED, pa.array(is_treated))
@@ -161,6 +173,13 @@ def build_pool(
         to_numpy(treated["row"]).astype(np.int64)[rows],
         _levels(table, treated, rows, is_treated, groups),
     )
+
+
+def pool_columns(columns: Sequence[str], groups: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of the store's index disposals that a pool is made of."""
+    needed = [name for name in columns if name != DELAY]
+    needed += [OF_STORE[name] for name in groups if name in OF_STORE]
+    return tuple(dict.fromkeys([ID, *needed, ASSESSED, *LAST_YEAR[:1], PERSON]))
 
 
 def _levels(
@@ -194,8 +213,21 @@ def _age_band(age: int | None) -> str | None:
 
 
 def with_levels(pool: Pool, name: str, level: str) -> NDArray[np.bool_]:
-    """Return the rows of the treated of one level and of everybody in the pool, bool, (n,)."""
+    """Return the rows of the treated of one level and of those to compare them with, bool, (n,).
+
+    Women are compared with women and the young with the young: of what a person is, the same level.
+    What a place or a service decides has no like in the pool, or leaves too few of it: everybody.
+    """
     chosen = ~pool.treated
+    if name == "age":
+        least = dict(zip(_BANDS, (0, *(limit for limit, _ in AGES)), strict=True))[level]
+        most = dict(zip(_BANDS, (*(limit for limit, _ in AGES), 1_000), strict=True))[level]
+        ages = to_numpy(pool.table[OF_STORE[name]].fill_null(-1).combine_chunks())
+        chosen &= (ages >= least) & (ages < most)
+    elif name in OF_A_PERSON:
+        values = _plain(pool.table[OF_STORE[name]])
+        same = pc.equal(values.cast(pa.utf8()), level)
+        chosen &= to_numpy(pc.fill_null(same, False).combine_chunks())
     chosen[pool.treated] = [value == level for value in pool.groups[name]]
     return chosen
 

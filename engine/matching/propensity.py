@@ -21,7 +21,7 @@ from engine.matching.mapped_sums import MappedSums
 from engine.matching.screening import Tally, describe, screen, tally_columns
 from engine.matching.separation import SeparatedTerm, describe_separated, separated_terms
 from kernels.cholesky import condition_number
-from kernels.columns import CodedColumns
+from kernels.columns import CodedColumns, take_rows
 from kernels.elementary import logarithm
 from kernels.newton import (
     CONVERGED,
@@ -234,19 +234,22 @@ def fit_propensity(
     columns, constant = code_columns(design, work)
     dropped, active = _usable_columns(design, tally, columns, constant, names, work)
     label = treated.astype(np.uint8)
+    # Rows that are left out are most of them where few are treated: no pass need look at them.
+    part, own = columns, work
+    kept: slice | NDArray[np.int64] = slice(None)
+    if left_out.any():
+        kept = np.flatnonzero(~left_out)
+        part = take_rows(columns, kept, design.space.empty)
+        own = no_weights if weights is None else work[kept]
+    label = label[kept]
     fitted = None
     if method != "firth":
         penalty = ridge if method == "ridge" else 0.0
         fitted = fit(
-            columns,
-            label,
-            work,
-            active,
-            ridge=penalty,
-            sums=_sums_of(design, columns, label, work, sums),
+            part, label, own, active, ridge=penalty, sums=_sums_of(design, part, label, own, sums)
         )
-        if method == "ml" and not _certified(fitted, work):
-            found = _separated(design, active, treated, work, fitted.eta)
+        if method == "ml" and not _certified(fitted, own):
+            found = _separated(design, active, treated, work, _of_all(fitted.eta, left_out))
             if found:
                 separation += [Separation(term.name, term.kind) for term in found]
                 notes.append(
@@ -258,9 +261,9 @@ def fit_propensity(
                 _refuse_unconverged()
     name_of_method = method if fitted is not None else "firth-flic"
     if fitted is None:
-        fitted = fit_firth(columns, label, work, active)
-        counted = label if not len(work) else label * work
-        fitted = correct_intercept(fitted, columns, float(counted.sum()), work)
+        fitted = fit_firth(part, label, own, active)
+        counted = label if not len(own) else label * own
+        fitted = correct_intercept(fitted, part, float(counted.sum()), own)
     if fitted.status != CONVERGED:
         _refuse_unconverged()
     condition = float(condition_number(fitted.information, fitted.inverse, active))
@@ -285,7 +288,7 @@ def fit_propensity(
     return PropensityModel(
         _terms(columns, fitted, names, active),
         FittedColumns(columns, fitted.information, active, fitted.beta),
-        np.where(left_out, -np.inf, fitted.eta) if left_out.any() else fitted.eta,
+        _of_all(fitted.eta, left_out),
         left_out,
         name_of_method,
         fitted.iterations,
@@ -315,6 +318,15 @@ def _sums_of(
     if design.space.out_of_core:
         return MappedSums(columns, label, weights, design.space)
     return None
+
+
+def _of_all(eta: NDArray[np.float64], left_out: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the linear predictor of all rows, -inf for those that are left out."""
+    if not left_out.any():
+        return eta
+    found = np.full(len(left_out), -np.inf)
+    found[~left_out] = eta
+    return found
 
 
 def _refuse_unconverged() -> None:

@@ -4,6 +4,7 @@ The manifest alone may hold times, threads and memory: every other file has the 
 and whenever the same match is run.
 """
 
+import functools
 import hashlib
 import json
 import platform
@@ -65,8 +66,9 @@ class RunFacts:
     threads: int = 1
 
 
+@functools.cache
 def code_sha256() -> str:
-    """Hash of every source and template that can change a figure.
+    """Hash of every source and template that can change a figure, read once in a process.
 
     Returns
     -------

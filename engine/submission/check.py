@@ -91,6 +91,7 @@ def check_submission(
     order: Order | None = None,
     today: dt.date | None = None,
     sandbox: Sandbox | None = None,
+    fewest: int = FEWEST_PEOPLE,
 ) -> Check:
     """Check the file of an organisation.
 
@@ -108,6 +109,8 @@ def check_submission(
         The day of the check; future dates and two-digit years are judged by it.
     sandbox : Sandbox, optional
         A running one, for many files; None starts one for this file.
+    fewest : int
+        Different people that a file must have; a wave of a service may have fewer.
 
     Returns
     -------
@@ -121,7 +124,13 @@ def check_submission(
     if sandbox is None:
         with Sandbox() as own:
             return check_submission(
-                path, description=description, window=window, order=order, today=today, sandbox=own
+                path,
+                description=description,
+                window=window,
+                order=order,
+                today=today,
+                sandbox=own,
+                fewest=fewest,
             )
     day = today or dt.date.today()  # noqa: DTZ011 - the sender's own day
     grids, found = _grids(path, sandbox)
@@ -140,11 +149,11 @@ def check_submission(
         return _checked(0, found, None, about)
     read, count, more = read_people(people, day, window=window, order=order)
     found += more
-    if count.people < FEWEST_PEOPLE:
+    if count.people < fewest:
         found.append(Problem(None, None, "fewer_than_60"))
     elif not count.usable_people:
         found.append(Problem(None, None, "no_usable_rows"))
-    elif count.usable_people < FEWEST_PEOPLE:
+    elif count.usable_people < fewest:
         found.append(Problem(None, None, "fewer_than_60_usable"))
     return _checked(len(people.rows), found, read, about)
 

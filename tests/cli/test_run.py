@@ -81,6 +81,43 @@ def test_a_study_from_the_command_line(run, tmp_path):
     assert shown.stderr == ""
 
 
+def bootstrap(*options):
+    arguments = ["study", "--replicates", "200", *options]
+    return CliRunner().invoke(app, ["bootstrap", *arguments])
+
+
+def test_a_study_is_resampled_and_its_report_says_so(run, nation, tmp_path):
+    assert run("--quiet").exit_code == 0
+    release = tmp_path / "study" / "release"
+    page = (release / "report.html").read_text()
+    plain = (release / "results.json").read_bytes()
+    result = bootstrap()
+
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == "wild bootstrap of the linear form, 200 replicates"
+    assert lines[1].split() == ["main", "interval", "resampled", "measure"]
+    assert lines[2].endswith("  People who reoffended within a year")
+    assert len(lines) == 2 + 11
+    assert "second opinion" in result.stderr
+    # No figure on the screen has more digits than the report: whole numbers, or two decimals.
+    assert not re.findall(r"\d\.\d{3}", result.output)
+    assert (release / "results.json").read_bytes() == plain
+    whole = (release / "report.html").read_text()
+    assert 'id="again"' not in page
+    assert 'id="again"' in whole
+    shown = bootstrap("--json", "-q")
+    assert shown.stdout.encode() == (release / "bootstrap.json").read_bytes()
+    assert (release / "report.html").read_text() == whole
+    for kind in ("weighted", "subsample"):
+        assert bootstrap("--kind", kind, "-q").exit_code == 0
+    refused = bootstrap("--kind", "set", "--store", str(nation / "store"))
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "reuse" in refused.stderr
+    dry = bootstrap("--dry-run")
+    assert dry.stdout.startswith("study        study")
+
+
 def test_a_dry_run_writes_nothing(run, tmp_path):
     result = run("--dry-run")
 
@@ -117,3 +154,16 @@ def test_the_page_names_every_option_file_and_section():
     )
     for rule in Policy().as_results()["rules"]:
         assert f"| {rule['id']} |" in page
+
+
+def test_a_batch_that_fails_says_which_study_and_why(nation, tmp_path):
+    (tmp_path / "lost.toml").write_text('[study]\nsubmission = "nobody.csv"\n')
+    arguments = ["--store", str(nation / "store"), "--out", str(tmp_path / "out")]
+    found = CliRunner().invoke(app, ["batch", str(tmp_path / "lost.toml"), *arguments])
+
+    assert found.exit_code == 65
+    assert "lost: failed" in found.stdout
+    assert "There is no such submission" in found.stderr
+    assert (tmp_path / "out" / "index.html").is_file()
+    again = CliRunner().invoke(app, ["batch", str(tmp_path / "lost.toml"), *arguments, "--json"])
+    assert '"kind": "batch"' in again.stdout

@@ -36,7 +36,21 @@ def test_every_option_stands_in_the_file_with_its_value():
     content = tomllib.loads(plan_text())
     canonical = Plan().canonical()
 
-    assert content == canonical
+    assert content.pop("study") == Plan().study.model_dump() | {"waves": []}
+    assert content == canonical == tomllib.loads(plan_text(files=False))
+
+
+def test_files_are_no_part_of_what_is_asked():
+    named = check_plan({"study": {"submission": "people.csv"}}, "plan.toml")
+
+    assert named.sha256 == Plan().sha256
+    assert "people.csv" in plan_text(named)
+    assert "people.csv" not in plan_text(named, files=False)
+
+
+def test_a_study_has_one_file_or_waves():
+    with pytest.raises(InputError, match=r"names a submission and waves.*\[study\]"):
+        check_plan({"study": {"submission": "a.csv", "waves": ["b.csv", "c.csv"]}}, "plan.toml")
 
 
 def test_defaults_are_those_that_are_promised():

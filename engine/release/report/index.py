@@ -10,7 +10,11 @@ from engine.release.report.forest import Row, forest
 from engine.release.report.page import environment, printers, style
 
 
-def index_page(studies: Sequence[tuple[str, Mapping[str, Any]]], title: str = "Studies") -> str:
+def index_page(
+    studies: Sequence[tuple[str, Mapping[str, Any]]],
+    title: str = "Studies",
+    changes: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """One self-contained page that lists studies and leads to their reports.
 
     Parameters
@@ -19,11 +23,14 @@ def index_page(studies: Sequence[tuple[str, Mapping[str, Any]]], title: str = "S
         Path of each report from the folder of the index, and its released results.
     title : str
         Heading of the page.
+    changes : sequence of mapping
+        What has changed since another index, see :func:`engine.release.batch_results.changes`;
+        lines that are the same are left out.
 
     Returns
     -------
     str
-        HTML; its numbers carry keys of ``{"studies": [results, ...]}``.
+        HTML; its numbers carry keys of ``{"studies": [results, ...], "changes": [line, ...]}``.
 
     Raises
     ------
@@ -35,7 +42,8 @@ def index_page(studies: Sequence[tuple[str, Mapping[str, Any]]], title: str = "S
     for path, _ in studies:
         if path.startswith(("/", "\\")) or ":" in path:
             raise ValueError("the path of a report is not relative to the index page")
-    results = {"studies": [one for _, one in studies]}
+    results: dict[str, Any] = {"studies": [one for _, one in studies]}
+    results["changes"] = [one for one in changes if one["status"] != "same"]
     rows = [_row(number, one) for number, (_, one) in enumerate(studies)]
     made = [int(one["headline"]["verdict"] in ("fewer", "more")) for _, one in studies]
     results["summary"] = [{"studies": len(studies), "clear": sum(made)}]
@@ -56,6 +64,16 @@ def index_page(studies: Sequence[tuple[str, Mapping[str, Any]]], title: str = "S
                 (number, path, row, say.verdict(one), _SHORT[say.verdict(one)], one)
                 for number, ((path, one), row) in enumerate(zip(studies, rows, strict=True))
             ],
+            changes=[
+                (
+                    number,
+                    _STATUS[line["status"]],
+                    *(_SHORT.get(line[f"verdict_{when}"] or "", "") for when in ("before", "now")),
+                    line,
+                )
+                for number, line in enumerate(results["changes"])
+            ],
+            compared=len(changes),
             made_up=any(lookup(one, "study.synthetic") for _, one in studies),
         )
     )
@@ -70,6 +88,7 @@ _SHORT = {
     "not_adequate": "Not compared",
     "withheld": "Held back",
 }
+_STATUS = {"new": "New", "gone": "No longer here", "changed": "Changed"}
 _INSTEAD = {
     "not_adequate": "no fair comparison",
     "too_few": "too few people",
