@@ -89,7 +89,7 @@ def batch(
             metavar="SIZE",
             help="Ceiling on memory of all processes together, such as 4GB; refused at once where "
             "it is too low.",
-            show_default="none; the database takes a third of the machine's, at most 4G",
+            show_default=False,
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print batch.json instead.")] = False,

@@ -52,7 +52,6 @@ from engine.release.study_folder import PRIVATE
 from engine.requested import facts_of, request_of
 from engine.store.reading import Store, open_store
 from engine.study import Linking, run_request
-from engine.study_footprint import database_of_study
 
 Progress = Callable[[str, float, str], None]
 
@@ -72,14 +71,19 @@ class Options:
         The day of the check.
     memory_bytes : int
         Memory for the database.
-    ceiling : int, optional
-        Memory of all processes of this machine together: a batch that does not fit is refused, and
-        the database gets what the rest leaves, whatever ``memory_bytes`` says.
+    ceiling : int or None
+        Memory for all processes of this machine together; a study that does not fit its part is
+        refused before any is linked.
     """
 
     today: dt.date | None = None
     memory_bytes: int = MEMORY
     ceiling: int | None = None
+
+    @property
+    def linking(self) -> Linking:
+        """How people are looked for, and what a study may use."""
+        return Linking(memory_bytes=self.memory_bytes, ceiling=self.ceiling)
 
 
 @dataclass(frozen=True, repr=False)
@@ -163,10 +167,9 @@ def batch(
     AccessError, CannotCreateError, BusyError, StorageError
         The folder cannot be written to; run again to go on.
     """
-    named, shared = _names(plans), options or Options()
+    named = _names(plans)
+    shared = _dealt(options or Options(), 1 + local_workers(workers, scheduler))
     opened = open_store(store)
-    processes = 1 + local_workers(workers, scheduler)
-    shared = _within_ceiling(shared, opened, named, processes)
     before = None if previous is None else read_batch(Path(previous))
     folder = prepare_folder(out, BATCH_FILES, BATCH_FOLDERS)
     private = private_folder(folder / PRIVATE)
@@ -192,9 +195,7 @@ def batch(
         if not collect:
             mine = list(named.items())[wanted.start : wanted.stop]
             with _timed(seconds, "link"):
-                left = link_studies(
-                    mine, opened, folder, shared.today, shared.memory_bytes, progress
-                )
+                left = link_studies(mine, opened, folder, shared.today, shared.linking, progress)
             with _timed(seconds, "pools"):
                 share_pools(left, opened, private)
             with _timed(seconds, "studies"):
@@ -208,6 +209,13 @@ def batch(
             drop_pools(private)
         content = _batch_facts(named, opened, title, (), started, seconds)
         return _summed(folder, named, before, content, None if previous is None else Path(previous))
+
+
+def _dealt(options: Options, processes: int) -> Options:
+    """Return the options of each of some processes: they share the ceiling."""
+    if options.ceiling is None:
+        return options
+    return replace(options, ceiling=options.ceiling // processes)
 
 
 def _names(plans: Sequence[str | Path]) -> dict[str, Path]:
@@ -253,23 +261,6 @@ def _facts(named: Mapping[str, Path], store: Store, options: Options) -> dict[st
     }
 
 
-def _within_ceiling(
-    options: Options, store: Store, named: Mapping[str, Path], processes: int
-) -> Options:
-    """Refuse a batch whose largest study does not fit; give its database what the rest leaves.
-
-    Studies run one after another in each process, so the peak is that of the largest.
-    """
-    if options.ceiling is None:
-        return options
-    own = options.ceiling // processes
-    left = own
-    for plan in named.values():
-        with contextlib.suppress(InputError, UsageError):  # its own study says so
-            left = min(left, database_of_study(store, request_of(plan).plan, None, own))
-    return replace(options, memory_bytes=min(left, own))
-
-
 def _parameters(
     named: Mapping[str, Path], store: Store, folder: Path, options: Options
 ) -> dict[str, Any]:
@@ -280,6 +271,7 @@ def _parameters(
         "folder": str(folder.absolute()),
         "today": None if options.today is None else options.today.isoformat(),
         "memory": options.memory_bytes,
+        "ceiling": options.ceiling,
     }
 
 
@@ -323,6 +315,7 @@ def studies(parameters: Mapping[str, Any], units: Units) -> NDArray[np.float64]:
     options = Options(
         None if day is None else dt.date.fromisoformat(day),
         parameters["memory"],
+        parameters["ceiling"],
     )
     found = [
         _study(name, plan, store, Path(parameters["folder"]), options)
@@ -341,7 +334,7 @@ def _study(name: str, plan: str, store: Store, folder: Path, options: Options) -
                 request,
                 store,
                 out,
-                linking=Linking(memory_bytes=options.memory_bytes),
+                linking=options.linking,
                 today=options.today,
                 base=base_of(request, store, private),
             )

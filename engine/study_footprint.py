@@ -25,15 +25,14 @@ _LINKING = 160 << 20
 """Beside the database while people are linked: Splink, candidates, the check of the file."""
 
 
-def database_of_study(store: Store, plan: Plan, check: Check | None, ceiling: int | None) -> int:
+def database_of_study(store: Store, plan: Plan, check: Check, ceiling: int | None) -> int:
     """Return the memory of the database while a study's people are linked.
 
     Parameters
     ----------
     store : Store
     plan : Plan
-    check : Check or None
-        None where the submission is not read yet: its pool may then be of every year.
+    check : Check
     ceiling : int or None
         Bytes for the whole process; None for the default of the machine.
 
@@ -58,7 +57,7 @@ def database_of_study(store: Store, plan: Plan, check: Check | None, ceiling: in
     return database_share("the study", ceiling, [("linking beside the database", _LINKING)])
 
 
-def rows_of_study(store: Store, check: Check | None) -> tuple[int, int]:
+def rows_of_study(store: Store, check: Check) -> tuple[int, int]:
     """Return the disposals of a store, and at most how many may be in a study's pool.
 
     A year of follow-up starts at most a year before the service, so not before the year before that
@@ -67,7 +66,7 @@ def rows_of_study(store: Store, check: Check | None) -> tuple[int, int]:
     years = store.manifest["years"]
     records = sum(counts["disposals"] for counts in years.values())
     first = 0
-    if check is not None and check.table is not None:
+    if check.table is not None:
         dates = [pc.min(check.table[name]).as_py() for name in START_DATES]
         known = [date.year for date in dates if date is not None]
         first = min(known) - 1 if known else 0

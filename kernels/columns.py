@@ -20,6 +20,9 @@ CELLS_PER_COLUMN = 64
 """Largest number of cells made by packing: a table of two cell columns is then 32 kB, one
 first-level cache. A category with more levels than this keeps a column of its own."""
 
+_PART = 1 << 20
+"""Rows that are gathered at a time: 8 MB of a number column."""
+
 
 class CodedColumns(NamedTuple):
     """Columns of a logistic model in coded form.
@@ -64,7 +67,7 @@ def number_columns(columns: CodedColumns) -> list[np.ndarray]:
 def take_rows(
     columns: CodedColumns,
     rows: np.ndarray | slice,
-    allocate: Callable[..., np.ndarray] = np.empty,
+    empty: Callable[[tuple[int, int], type], np.ndarray] = np.empty,
 ) -> CodedColumns:
     """Return the columns of some rows, copied.
 
@@ -72,17 +75,23 @@ def take_rows(
     ----------
     columns : CodedColumns
     rows : int64, shape (m,), or bool, shape (n,), or slice
-    allocate : callable
-        Makes the copies, of a shape and a type.
+    empty : callable
+        Makes the arrays, as ``numpy.empty`` does.
     """
-    count = columns.cells[:0, rows].shape[1]
-    cells = allocate((len(columns.cells), count), np.uint16)
-    numeric = allocate((len(columns.numeric_start), count), np.float64)
-    # Column by column: NumPy gathers from a matrix several times slower than from an array.
-    for g in range(len(cells)):
-        cells[g] = columns.cells[g][rows]
-    for j, column in enumerate(number_columns(columns)):
-        numeric[j] = column[rows]
+    if isinstance(rows, slice):
+        rows = np.arange(*rows.indices(columns.cells.shape[1]))
+    elif rows.dtype == np.bool_:
+        rows = np.flatnonzero(rows)
+    cells = empty((len(columns.cells), len(rows)), np.uint16)
+    numeric = empty((len(columns.numeric_start), len(rows)), np.float64)
+    # Column by column: NumPy gathers from a matrix several times slower than from an array. In
+    # parts: what is gathered is in memory for a moment, and the arrays may be longer than it.
+    parts = [(column, cells[g]) for g, column in enumerate(columns.cells)]
+    parts += [(column, numeric[j]) for j, column in enumerate(number_columns(columns))]
+    for column, own in parts:
+        for first in range(0, len(rows), _PART):
+            some = slice(first, first + _PART)
+            own[some] = column[rows[some]]
     values, start = one_range(numeric)
     return columns._replace(numeric=values, numeric_start=start, cells=cells)
 

@@ -116,7 +116,7 @@ def open_base(folder: Path) -> Base:
     """Open a base that was written before, without reading it: processes share its pages."""
 
     def array(name: str) -> NDArray:
-        return np.load(folder / f"{name}.npy", mmap_mode="r").view(np.ndarray)
+        return np.lib.format.open_memmap(folder / f"{name}.npy", mode="r").view(np.ndarray)
 
     index = pa.ipc.open_file(pa.memory_map(str(folder / INDEX_FILE))).read_all()
     gap, tied, first, received, released = (array(name) for name in _OWN)

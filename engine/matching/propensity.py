@@ -20,6 +20,7 @@ from engine.matching.design import Design, code_columns, term_names, term_of_lev
 from engine.matching.mapped_sums import MappedSums
 from engine.matching.screening import Tally, describe, screen, tally_columns
 from engine.matching.separation import SeparatedTerm, describe_separated, separated_terms
+from engine.spill import Space
 from kernels.cholesky import condition_number
 from kernels.columns import CodedColumns, take_rows
 from kernels.elementary import logarithm
@@ -246,10 +247,16 @@ def fit_propensity(
     if method != "firth":
         penalty = ridge if method == "ridge" else 0.0
         fitted = fit(
-            part, label, own, active, ridge=penalty, sums=_sums_of(design, part, label, own, sums)
+            part,
+            label,
+            own,
+            active,
+            ridge=penalty,
+            sums=_sums_of(design, part, label, own, sums),
         )
         if method == "ml" and not _certified(fitted, own):
-            found = _separated(design, active, treated, work, _of_all(fitted.eta, left_out))
+            eta = _of_all(fitted.eta, left_out, design.space)
+            found = _separated(design, active, treated, work, eta)
             if found:
                 separation += [Separation(term.name, term.kind) for term in found]
                 notes.append(
@@ -288,7 +295,7 @@ def fit_propensity(
     return PropensityModel(
         _terms(columns, fitted, names, active),
         FittedColumns(columns, fitted.information, active, fitted.beta),
-        _of_all(fitted.eta, left_out),
+        _of_all(fitted.eta, left_out, design.space),
         left_out,
         name_of_method,
         fitted.iterations,
@@ -305,6 +312,18 @@ def fit_propensity(
     )
 
 
+def _of_all(
+    eta: NDArray[np.float64], left_out: NDArray[np.bool_], space: Space
+) -> NDArray[np.float64]:
+    """Return the linear predictor of all rows, -inf for those that are left out."""
+    if not left_out.any():
+        return eta
+    found = space.empty(len(left_out))
+    found.fill(-np.inf)
+    found[~left_out] = eta
+    return found
+
+
 def _sums_of(
     design: Design,
     columns: CodedColumns,
@@ -318,15 +337,6 @@ def _sums_of(
     if design.space.out_of_core:
         return MappedSums(columns, label, weights, design.space)
     return None
-
-
-def _of_all(eta: NDArray[np.float64], left_out: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return the linear predictor of all rows, -inf for those that are left out."""
-    if not left_out.any():
-        return eta
-    found = np.full(len(left_out), -np.inf)
-    found[~left_out] = eta
-    return found
 
 
 def _refuse_unconverged() -> None:

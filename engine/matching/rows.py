@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from engine.buffers import to_numpy
+from engine.buffers import to_arrow, to_numpy
 from engine.columns import (
     as_boolean_treatment,
     as_codes,
@@ -184,13 +184,9 @@ def people_of(values: pa.ChunkedArray, identity: Identity) -> NDArray[np.int64]:
     array = values.unify_dictionaries().combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0)
-    numbers = identity.gather(to_numpy(array.indices).astype(np.int64))
-    # Numbered by their first row in canonical order: sums over people, and what is drawn for a
-    # person, must not depend on the order of the data.
-    first = np.zeros(int(numbers.max(initial=-1)) + 1, dtype=np.int64)
-    first[numbers[::-1]] = np.arange(len(numbers) - 1, -1, -1)
-    own = first[numbers]
-    return (np.cumsum(own == np.arange(len(own))) - 1)[own]
+    in_order = identity.gather(to_numpy(array.indices))
+    # Numbered anew in canonical order: the number of a person is the key of their random draws.
+    return to_numpy(pc.dictionary_encode(to_arrow(in_order)).indices).astype(np.int64)
 
 
 def _score(source: TableSource, options: MatchOptions, identity: Identity) -> NDArray[np.float64]:

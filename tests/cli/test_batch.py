@@ -1,4 +1,4 @@
-"""``justicelab batch``: its page names what there is. It is run in ``test_run.py``, beside a store."""
+"""``justicelab batch``: its page names what there is; ``test_run.py`` runs it beside a store."""
 
 import inspect
 import re
