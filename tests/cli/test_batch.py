@@ -1,4 +1,4 @@
-"""``justicelab batch``: its page names what there is. It is run in ``test_run.py``, beside a store."""
+"""The page of ``justicelab batch`` names what there is; it is run in ``test_run.py``."""
 
 import inspect
 import re
