@@ -78,9 +78,12 @@ def _logit(rng: np.random.Generator, numbers: np.ndarray, codes: np.ndarray) -> 
     return logit
 
 
-def population(rows: int, treated_share: float = 0.05) -> Population:
-    """Return a population of ``rows`` people, about ``treated_share`` of them treated."""
-    rng = np.random.default_rng([SEED, rows])
+def population(rows: int, treated_share: float = 0.05, part: int = 0) -> Population:
+    """Return a population of ``rows`` people, about ``treated_share`` of them treated.
+
+    Populations of one size that differ in ``part`` are parts of a larger one.
+    """
+    rng = np.random.default_rng([SEED, rows, part] if part else [SEED, rows])
     numbers, codes = _numbers(rng, rows), _codes(rng, rows)
     logit = _logit(np.random.default_rng(SEED), numbers, codes)
     head = logit[:_CALIBRATION_ROWS]

@@ -23,6 +23,7 @@ NEEDS = {
     "scikit_learn": "sklearn",
     "statsmodels": "statsmodels",
     "scipy_tree": "scipy",
+    "cluster": "distributed",
 }
 
 

@@ -87,8 +87,9 @@ def batch(
         str | None,
         typer.Option(
             metavar="SIZE",
-            help="Memory for the database, such as 4G.",
-            show_default="a third of the machine's, at most 4G",
+            help="Ceiling on memory of all processes together, such as 4GB; refused at once where "
+            "it is too low.",
+            show_default=False,
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print batch.json instead.")] = False,
@@ -102,9 +103,9 @@ def batch(
     Example: justicelab batch plans/*.toml --store store --out batch
     """
     from cli.progress import progress_bar
-    from engine.records.database import memory_from
+    from engine.memory import database_memory, parse_ceiling
 
-    size = memory_from(memory)
+    ceiling = parse_ceiling(memory)
     with progress_bar(quiet=quiet) as progress:
         from engine.batch import Options
         from engine.batch import batch as run_batch
@@ -122,7 +123,7 @@ def batch(
             share=shard,
             collect=collect,
             title=title,
-            options=Options(memory_bytes=size),
+            options=Options(memory_bytes=database_memory(None), ceiling=ceiling),
             progress=progress,
             tell=None if quiet else _tell,
         )

@@ -60,6 +60,14 @@ Seed = Annotated[
     int | None, typer.Option(metavar="N", min=0, help="Seed.", show_default="that of the match")
 ]
 Level = Annotated[float, typer.Option(help="Confidence level.")]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="Ceiling on memory of all processes together, such as 4GB.",
+        show_default="none",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print bootstrap.json instead.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No messages.")]
 
@@ -110,6 +118,7 @@ def bootstrap(
             show_default="all cores",
         ),
     ] = None,
+    memory: Memory = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     dry_run: Annotated[
@@ -125,9 +134,12 @@ def bootstrap(
     from cli.progress import noting, progress_bar
     from engine.jobs.bootstrap import Asked, show_plan
     from engine.jobs.bootstrap import bootstrap as run_job
+    from engine.memory import parse_ceiling
     from engine.warm_up import compile_note, set_threads
 
-    asked = Asked(replicates, kind, seed, level, _text(table), _text(store), strata)
+    asked = Asked(
+        replicates, kind, seed, level, _text(table), _text(store), strata, parse_ceiling(memory)
+    )
     if dry_run:
         _show(show_plan(folder, asked), as_json=as_json)
         return
@@ -168,6 +180,7 @@ def collect(
     strata: Strata = "arm",
     seed: Seed = None,
     level: Level = 0.95,
+    memory: Memory = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -177,8 +190,11 @@ def collect(
     """
     from engine.jobs.bootstrap import Asked
     from engine.jobs.bootstrap import collect as collect_shares
+    from engine.memory import parse_ceiling
 
-    asked = Asked(replicates, kind, seed, level, _text(table), _text(store), strata)
+    asked = Asked(
+        replicates, kind, seed, level, _text(table), _text(store), strata, parse_ceiling(memory)
+    )
     _print(collect_shares(folder, asked), as_json=as_json, quiet=quiet)
 
 
@@ -210,12 +226,13 @@ def _print(content: Mapping[str, Any], *, as_json: bool, quiet: bool) -> None:
 
 
 def _of_match(content: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the intervals of each outcome, exact."""
+    """Yield the intervals of each outcome, exact; none is to be read of a kind not valid here."""
+    valid = content["resampling"]["valid"]
     for one in content["estimates"]:
         yield f"{one['outcome']}: {one['measure']} {_figure(one['difference'])}"
         rows = [("main interval", one["main"]["ci_low"], one["main"]["ci_high"])]
         for limits in one["intervals"]:
-            speaks = " (read this one)" if limits["method"] == one["speaks"] else ""
+            speaks = " (read this one)" if valid and limits["method"] == one["speaks"] else ""
             rows.append((limits["method"] + speaks, limits["low"], limits["high"]))
         yield from (
             f"  {name:<28}{_figure(low):>12}{_figure(high):>12}" for name, low, high in rows

@@ -45,12 +45,12 @@ def check_extract(
     Example: justicelab check-extract records-2026
     """
     from cli.progress import progress_bar
+    from engine.memory import database_memory
     from engine.records.checking import check_extract as check
-    from engine.records.database import memory_from
 
     with progress_bar(quiet=quiet) as progress:
         report = check(
-            extract, threads=threads, memory_bytes=memory_from(memory), progress=progress
+            extract, threads=threads, memory_bytes=database_memory(memory), progress=progress
         )
     if as_json:
         import json

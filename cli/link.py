@@ -79,9 +79,9 @@ def link(
     Example: justicelab link --submission people.xlsx --store store --out linked
     """
     from cli.progress import progress_bar
-    from engine.records.database import memory_from
+    from engine.memory import database_memory
 
-    size = memory_from(memory)
+    size = database_memory(memory)
     if dry_run:
         from engine.link import plan_link
 

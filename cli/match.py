@@ -30,7 +30,7 @@ def match(
         typer.Argument(
             metavar="TABLE",
             readable=False,  # the engine refuses it with the exit code of a permission
-            help="csv, tsv, Parquet, Arrow or Feather file.",
+            help="csv, tsv, Parquet, Arrow or Feather file, or a folder of Parquet or Arrow parts.",
             show_default=False,
         ),
     ],
@@ -342,6 +342,15 @@ def match(
             rich_help_panel=RUNNING,
         ),
     ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Ceiling on memory, such as 4GB; larger tables are worked on in files.",
+            show_default="none",
+            rich_help_panel=RUNNING,
+        ),
+    ] = None,
 ) -> None:
     """Match treated people with comparison people on any table of your own.
 
@@ -391,7 +400,7 @@ def match(
     if dry_run:
         _show_plan(table, options, out, as_json=as_json)
         return
-    _run(table, options, out, threads, as_json=as_json, quiet=quiet)
+    _run(table, options, out, threads, memory, as_json=as_json, quiet=quiet)
 
 
 def _run(
@@ -399,6 +408,7 @@ def _run(
     options: dict[str, Any],
     out: Path | None,
     threads: int | None,
+    memory: str | None,
     *,
     as_json: bool,
     quiet: bool,
@@ -413,7 +423,7 @@ def _run(
     with progress_bar(quiet=quiet) as progress:
         if not quiet and (note := compile_note()):
             progress = noting(progress, note)
-        result = match_table(table, **options, out=out, progress=progress)
+        result = match_table(table, **options, out=out, progress=progress, memory=memory)
     if as_json:
         from engine.release.encoding import json_bytes
 

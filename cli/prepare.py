@@ -38,8 +38,8 @@ def prepare(
         str | None,
         typer.Option(
             metavar="SIZE",
-            help="Memory for the database, such as 4G.",
-            show_default="a third of the machine's, at most 4G",
+            help="Ceiling on memory, such as 4GB; refused at once where it is too low.",
+            show_default="none; the database takes a third of the machine's, at most 4G",
         ),
     ] = None,
     link_model: Annotated[
@@ -63,7 +63,7 @@ def prepare(
     Example: justicelab prepare records-2026 --store store
     """
     from cli.progress import progress_bar
-    from engine.records.database import memory_from
+    from engine.memory import database_memory, parse_ceiling
 
     if dry_run:
         _show(extract)
@@ -78,7 +78,8 @@ def prepare(
             extract,
             store,
             threads=count,
-            memory_bytes=memory_from(memory),
+            memory_bytes=database_memory(None),
+            ceiling=parse_ceiling(memory),
             link_model=link_model,
             progress=progress,
         )

@@ -60,8 +60,8 @@ def run(
         str | None,
         typer.Option(
             metavar="SIZE",
-            help="Memory for the database, such as 4G.",
-            show_default="a third of the machine's, at most 4G",
+            help="Ceiling on memory, such as 4GB; refused at once where it is too low.",
+            show_default="none; the database takes a third of the machine's, at most 4G",
         ),
     ] = None,
     as_json: Annotated[
@@ -80,15 +80,16 @@ def run(
     Example: justicelab run --submission people.xlsx --store store --out study
     """
     from cli.progress import progress_bar
-    from engine.records.database import memory_from
+    from engine.memory import database_memory, parse_ceiling
 
-    size = memory_from(memory)
+    ceiling = parse_ceiling(memory)
     if dry_run:
-        from engine.study import plan_run
+        from engine.study import Linking, plan_run, within_ceiling
 
         asked, check, opened = plan_run(
             submission, store, out, plan=plan, description=description, order=date_order
         )
+        within_ceiling(Linking(ceiling=ceiling), opened, asked, check)
         facts = (
             ("verdict", check.verdict),
             ("rows", f"{check.rows:,}"),
@@ -113,7 +114,7 @@ def run(
             plan=plan,
             description=description,
             order=date_order,
-            linking=Linking(decisions, size),
+            linking=Linking(decisions, database_memory(None), ceiling=ceiling),
             progress=progress,
         )
     if as_json:

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from engine.batch_shared import base_of, drop_pools, link_studies, share_pools
 from engine.errors import InputError, JusticeLabError, StorageError, UsageError
 from engine.jobs.cluster import backend_for
+from engine.jobs.footprint import local_workers
 from engine.jobs.job import Course, Job, held, job_folder, parse_share, share_of, verified
 from engine.jobs.job import run as run_units
 from engine.jobs.shards import Units, name_of
@@ -70,10 +71,19 @@ class Options:
         The day of the check.
     memory_bytes : int
         Memory for the database.
+    ceiling : int or None
+        Memory for all processes of this machine together; a study that does not fit its part is
+        refused before any is linked.
     """
 
     today: dt.date | None = None
     memory_bytes: int = MEMORY
+    ceiling: int | None = None
+
+    @property
+    def linking(self) -> Linking:
+        """How people are looked for, and what a study may use."""
+        return Linking(memory_bytes=self.memory_bytes, ceiling=self.ceiling)
 
 
 @dataclass(frozen=True, repr=False)
@@ -157,7 +167,8 @@ def batch(
     AccessError, CannotCreateError, BusyError, StorageError
         The folder cannot be written to; run again to go on.
     """
-    named, shared = _names(plans), options or Options()
+    named = _names(plans)
+    shared = _dealt(options or Options(), 1 + local_workers(workers, scheduler))
     opened = open_store(store)
     before = None if previous is None else read_batch(Path(previous))
     folder = prepare_folder(out, BATCH_FILES, BATCH_FOLDERS)
@@ -184,9 +195,7 @@ def batch(
         if not collect:
             mine = list(named.items())[wanted.start : wanted.stop]
             with _timed(seconds, "link"):
-                left = link_studies(
-                    mine, opened, folder, shared.today, shared.memory_bytes, progress
-                )
+                left = link_studies(mine, opened, folder, shared.today, shared.linking, progress)
             with _timed(seconds, "pools"):
                 share_pools(left, opened, private)
             with _timed(seconds, "studies"):
@@ -200,6 +209,13 @@ def batch(
             drop_pools(private)
         content = _batch_facts(named, opened, title, (), started, seconds)
         return _summed(folder, named, before, content, None if previous is None else Path(previous))
+
+
+def _dealt(options: Options, processes: int) -> Options:
+    """Return the options of each of some processes: they share the ceiling."""
+    if options.ceiling is None:
+        return options
+    return replace(options, ceiling=options.ceiling // processes)
 
 
 def _names(plans: Sequence[str | Path]) -> dict[str, Path]:
@@ -255,6 +271,7 @@ def _parameters(
         "folder": str(folder.absolute()),
         "today": None if options.today is None else options.today.isoformat(),
         "memory": options.memory_bytes,
+        "ceiling": options.ceiling,
     }
 
 
@@ -298,6 +315,7 @@ def studies(parameters: Mapping[str, Any], units: Units) -> NDArray[np.float64]:
     options = Options(
         None if day is None else dt.date.fromisoformat(day),
         parameters["memory"],
+        parameters["ceiling"],
     )
     found = [
         _study(name, plan, store, Path(parameters["folder"]), options)
@@ -316,7 +334,7 @@ def _study(name: str, plan: str, store: Store, folder: Path, options: Options) -
                 request,
                 store,
                 out,
-                linking=Linking(memory_bytes=options.memory_bytes),
+                linking=options.linking,
                 today=options.today,
                 base=base_of(request, store, private),
             )

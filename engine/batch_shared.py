@@ -24,7 +24,7 @@ from engine.release.folder import plain_errors, private_folder, work_folder
 from engine.release.study_folder import PRIVATE, check_study_folder, study_folder
 from engine.requested import Request, facts_of, request_of, require_columns, wanted_of
 from engine.store.reading import Store
-from engine.study import load_linkage, save_linkage
+from engine.study import Linking, load_linkage, save_linkage, within_ceiling
 from engine.submission.sandbox import Sandbox
 
 Progress = Callable[[str, float, str], None]
@@ -35,7 +35,7 @@ def link_studies(
     store: Store,
     folder: Path,
     today: dt.date | None,
-    memory_bytes: int,
+    linking: Linking,
     progress: Progress | None,
 ) -> list[Request]:
     """Link the people of all studies that are not linked yet in one call; each keeps its links.
@@ -49,15 +49,21 @@ def link_studies(
         Of the batch.
     today : datetime.date or None
         The day of the check.
-    memory_bytes : int
-        Memory for the database.
+    linking : Linking
+        Memory for the database, and what each study may use.
     progress : callable or None
 
     Returns
     -------
     list of Request
         Of the studies that are to be run.
+
+    Raises
+    ------
+    StorageError
+        A study does not fit the ceiling; nobody was linked.
     """
+    database = linking.memory_bytes
     left: list[Request] = []
     waiting: list[tuple[Path, Request, Wanted]] = []
     with Sandbox() as sandbox:
@@ -71,6 +77,8 @@ def link_studies(
                 check_study_folder(out)
                 check = request.check(store, today, sandbox)
                 require_columns(request.plan, store, check)
+                fitting = within_ceiling(linking, store, request.plan, check)
+                database = min(database, fitting.memory_bytes)
                 private_folder(out.parent)
                 with study_folder(out, facts.content, facts) as study:
                     reviewed = request.decisions is not None
@@ -91,7 +99,7 @@ def link_studies(
             [one for _, _, one in waiting],
             store,
             threads=numba.get_num_threads(),
-            memory_bytes=memory_bytes,
+            memory_bytes=database,
             work=work,
             progress=told,
         )

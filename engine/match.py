@@ -22,15 +22,17 @@ from engine.effects.choice import parse_interval
 from engine.effects.opened import Asked, estimate_effects
 from engine.effects.outcome import Outcome, parse_outcomes, read_outcome
 from engine.errors import UsageError
+from engine.footprint import footprint_of, placed, require_text_fits
 from engine.matching.balance import assess_balance
 from engine.matching.options import MatchOptions, check_options
-from engine.matching.rows import read_rows
+from engine.matching.rows import Rows, read_rows
 from engine.matching.score_balance import assess_score
 from engine.matching.scoring import Scoring, score_rows
 from engine.matching.search import explore
 from engine.matching.selection import Match, select_matches
 from engine.matching.terms import Sample
 from engine.matching.unmatched import profile_unmatched
+from engine.memory import parse_ceiling
 from engine.release.content import array_digest, content_digest
 from engine.release.folder import check_folder
 from engine.release.linear_form import linear_form_table
@@ -124,6 +126,7 @@ def match(
     orders: int | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
+    memory: str | None = None,
     **options: Any,
 ) -> MatchResult:
     """Match treated people with comparison people.
@@ -148,6 +151,9 @@ def match(
         Folder for the files of the match.
     progress : callable, optional
         Called with the name of a stage and the share of it done.
+    memory : str, optional
+        Ceiling of the memory of this process, such as ``4GB``. What is larger is worked on in
+        files, with the same result; what cannot be done within it is refused before it starts.
     **options
         The options of ``justicelab match`` by the same names with underscores: ``treatment``,
         ``treated``, ``covariates``, ``categorical``, ``exact``, ``anti_exact``, ``id``, ``person``,
@@ -167,7 +173,7 @@ def match(
     InputError
         The table cannot be used, or nobody can be matched.
     AccessError, CannotCreateError, BusyError, StorageError
-        The output folder cannot be written.
+        The output folder cannot be written, or the ceiling on memory is too low.
     """
     started = datetime.now(UTC)
     checked = _checked(options)
@@ -181,11 +187,31 @@ def match(
     _check_placebos(asked.placebos, checked)
     if out is not None:
         check_folder(out)
+    ceiling = parse_ceiling(memory)
+    require_text_fits(table, ceiling)
     stages = _Stages(progress)
-    with stages.stage("read") as tell:
-        source = open_table(table)
-        _require_columns(source, checked, (*asked.outcomes, *asked.placebos))
-        rows = read_rows(source, checked, tell)
+    with ExitStack() as files:
+        with stages.stage("read") as tell:
+            source = open_table(table)
+            _require_columns(source, checked, (*asked.outcomes, *asked.placebos))
+            footprint = footprint_of(source, checked, asked, written=out is not None)
+            near = None if out is None else Path(out).absolute().parent
+            space = files.enter_context(placed(footprint, ceiling, near))
+            rows = read_rows(source, checked, tell, space)
+        return _matched(rows, source, checked, asked, out, stages, started, progress)
+
+
+def _matched(
+    rows: Rows,
+    source: TableSource,
+    checked: MatchOptions,
+    asked: Asked,
+    out: str | Path | None,
+    stages: _Stages,
+    started: datetime,
+    progress: Progress | None,
+) -> MatchResult:
+    """Match rows that are read, and estimate."""
     with stages.stage("score"):
         scoring = score_rows(rows, checked)
     with stages.stage("match"):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ from engine.release.study_frame import (
 from engine.release.study_results import attrition_results
 from engine.requested import Request, facts_of, request_of, require_columns
 from engine.store.reading import Store, open_store
+from engine.study_footprint import database_of_study
 from engine.submission.check import Check
 from engine.submission.dates import Order
 from engine.submission.problems import problems_bytes
@@ -82,11 +83,15 @@ class Linking:
         Memory for the database.
     linker : callable
         :func:`engine.linkage.link.link_people`, or what has its form.
+    ceiling : int or None
+        Memory for the whole study: the database then gets what the rest leaves, whatever
+        ``memory_bytes`` says, and a study that does not fit is refused.
     """
 
     decisions: Path | None = None
     memory_bytes: int = MEMORY
     linker: Linker = link_people
+    ceiling: int | None = None
 
 
 @dataclass(frozen=True, repr=False)
@@ -167,7 +172,7 @@ def run(
     UsageError
         Neither call nor plan names a submission.
     AccessError, CannotCreateError, BusyError, StorageError
-        The folder cannot be written to.
+        The folder cannot be written to, or the ceiling on memory is too low.
     """
     links = linking or Linking()
     request = request_of(
@@ -204,6 +209,7 @@ def run_request(
     # What is refused is refused before anything is written.
     check = request.check(store, today)
     require_columns(asked, store, check)
+    linking = within_ceiling(linking, store, asked, check)
     with study_folder(out, facts.content, facts) as held:
         held.audit.note("plan", sha256=asked.sha256)
         with held.stage("link", rows=check.usable):
@@ -269,6 +275,19 @@ def plan_run(
     check = request.check(opened, None)
     require_columns(request.plan, opened, check)
     return request.plan, check, opened
+
+
+def within_ceiling(linking: Linking, store: Store, plan: Plan, check: Check) -> Linking:
+    """Give the database what a ceiling leaves for it; refuse a study that does not fit.
+
+    Raises
+    ------
+    StorageError
+        With the estimate; nothing was written.
+    """
+    if linking.ceiling is None:
+        return linking
+    return replace(linking, memory_bytes=database_of_study(store, plan, check, linking.ceiling))
 
 
 def _silent(_stage: str, _share: float) -> None:

@@ -98,8 +98,8 @@ def open_table(source: Any) -> TableSource:
     Parameters
     ----------
     source : str, pathlib.Path or object with ``__arrow_c_stream__``
-        A csv, tsv, txt, Parquet, Arrow IPC or Feather file, or a table of pandas, polars, pyarrow
-        or DuckDB.
+        A csv, tsv, txt, Parquet, Arrow IPC or Feather file, a folder of Parquet or Arrow files
+        that are parts of one table, or a table of pandas, polars, pyarrow or DuckDB.
 
     Returns
     -------
@@ -114,7 +114,11 @@ def open_table(source: Any) -> TableSource:
         The file may not be read.
     """
     if isinstance(source, str | Path):
-        return _open_file(Path(source))
+        if Path(source).is_dir():
+            from engine.partitions import open_partitions  # noqa: PLC0415 - it is made of tables
+
+            return open_partitions(Path(source))
+        return open_file(Path(source))
     if hasattr(source, "__arrow_c_stream__"):
         return _open_object(source)
     raise UsageError(
@@ -276,8 +280,17 @@ def first_bytes(path: Path) -> tuple[bytes, int]:
     return head, size
 
 
-def _open_file(path: Path) -> TableSource:
-    """Open a file by what its first bytes say it is."""
+def open_file(
+    path: Path, hashed: Callable[[Path], Callable[[], str | None]] | None = None
+) -> TableSource:
+    """Open a file by what its first bytes say it is.
+
+    Parameters
+    ----------
+    path : Path
+    hashed : callable, optional
+        Starts the hash of the file; by default a thread of its own.
+    """
     name = path.name
     head, size = first_bytes(path)
     for start, kind, repair in NOT_TABLES:
@@ -288,7 +301,7 @@ def _open_file(path: Path) -> TableSource:
                 rule="tables are csv, tsv, Parquet or Arrow files",
                 repair=repair,
             )
-    digest = _hash_in_thread(path)
+    digest = hash_in_thread([path]) if hashed is None else hashed(path)
     if head.startswith(b"PAR1"):
         return _open_parquet(path, size, digest)
     if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
@@ -461,20 +474,31 @@ def _near_files(path: Path) -> str | None:
     return found[0] if found else None
 
 
-def _hash_in_thread(path: Path) -> Callable[[], str | None]:
-    """Start hashing the file in a thread; return a function that waits for the hash."""
+def hash_in_thread(paths: Sequence[Path]) -> Callable[[], str | None]:
+    """Start hashing files, one after another, in a thread; return a function that waits for it.
+
+    The hash of one file is that of its bytes; of several, that of their hashes in this order.
+    """
     results: list[str] = []
+    done = {"path": paths[0]}
+
+    def of(path: Path) -> str:
+        done["path"] = path
+        digest = hashlib.sha256()
+        block = bytearray(HASH_BLOCK)
+        with path.open("rb", buffering=0) as file:
+            while count := file.readinto(block):
+                digest.update(memoryview(block)[:count])
+        return digest.hexdigest()
 
     def work() -> None:
         try:
-            digest = hashlib.sha256()
-            block = bytearray(HASH_BLOCK)
-            with path.open("rb", buffering=0) as file:
-                while count := file.readinto(block):
-                    digest.update(memoryview(block)[:count])
-            results.append(digest.hexdigest())
+            found = [of(path) for path in paths]
         except OSError:
             results.append("")
+            return
+        together = hashlib.sha256("\n".join(found).encode()).hexdigest()
+        results.append(found[0] if len(found) == 1 else together)
 
     # A daemon: a run that is refused early does not wait for the hash of a large file.
     thread = threading.Thread(target=work, name="table-sha256", daemon=True)
@@ -485,7 +509,7 @@ def _hash_in_thread(path: Path) -> Callable[[], str | None]:
         if not results or not results[0]:
             raise StorageError(
                 "the file could not be read to its end",
-                where=path.name,
+                where=done["path"].name,
                 repair="Check the disk or network drive, and that nothing changes the file",
             )
         return results[0]

@@ -7,6 +7,7 @@ which halves the gathers and scatters of a pass over the rows, and makes the wei
 the information matrix ten tables instead of forty-five.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,9 @@ from kernels.memory import one_range
 CELLS_PER_COLUMN = 64
 """Largest number of cells made by packing: a table of two cell columns is then 32 kB, one
 first-level cache. A category with more levels than this keeps a column of its own."""
+
+_PART = 1 << 20
+"""Rows that are gathered at a time: 8 MB of a number column."""
 
 
 class CodedColumns(NamedTuple):
@@ -60,22 +64,34 @@ def number_columns(columns: CodedColumns) -> list[np.ndarray]:
     return [columns.numeric[start : start + n] for start in columns.numeric_start]
 
 
-def take_rows(columns: CodedColumns, rows: np.ndarray | slice) -> CodedColumns:
+def take_rows(
+    columns: CodedColumns,
+    rows: np.ndarray | slice,
+    empty: Callable[[tuple[int, int], type], np.ndarray] = np.empty,
+) -> CodedColumns:
     """Return the columns of some rows, copied.
 
     Parameters
     ----------
     columns : CodedColumns
     rows : int64, shape (m,), or bool, shape (n,), or slice
+    empty : callable
+        Makes the arrays, as ``numpy.empty`` does.
     """
-    count = columns.cells[:0, rows].shape[1]
-    cells = np.empty((len(columns.cells), count), dtype=np.uint16)
-    numeric = np.empty((len(columns.numeric_start), count))
-    # Column by column: NumPy gathers from a matrix several times slower than from an array.
-    for g in range(len(cells)):
-        cells[g] = columns.cells[g][rows]
-    for j, column in enumerate(number_columns(columns)):
-        numeric[j] = column[rows]
+    if isinstance(rows, slice):
+        rows = np.arange(*rows.indices(columns.cells.shape[1]))
+    elif rows.dtype == np.bool_:
+        rows = np.flatnonzero(rows)
+    cells = empty((len(columns.cells), len(rows)), np.uint16)
+    numeric = empty((len(columns.numeric_start), len(rows)), np.float64)
+    # Column by column: NumPy gathers from a matrix several times slower than from an array. In
+    # parts: what is gathered is in memory for a moment, and the arrays may be longer than it.
+    parts = [(column, cells[g]) for g, column in enumerate(columns.cells)]
+    parts += [(column, numeric[j]) for j, column in enumerate(number_columns(columns))]
+    for column, own in parts:
+        for first in range(0, len(rows), _PART):
+            some = slice(first, first + _PART)
+            own[some] = column[rows[some]]
     values, start = one_range(numeric)
     return columns._replace(numeric=values, numeric_start=start, cells=cells)
 
@@ -187,7 +203,9 @@ def add_level_to_cells(cells, codes, radix):
 
 
 def pack_categories(
-    codes: np.ndarray, level_terms: list[np.ndarray]
+    codes: np.ndarray,
+    level_terms: list[np.ndarray],
+    allocate: Callable[..., np.ndarray] = np.empty,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pack categories into cell columns.
 
@@ -197,6 +215,8 @@ def pack_categories(
         Level code of each row.
     level_terms : list of int64 arrays
         For each category, the coefficient position of each of its levels, -1 for none.
+    allocate : callable
+        Makes the cells, of a shape and a type.
 
     Returns
     -------
@@ -221,7 +241,7 @@ def pack_categories(
             groups.append([f])
             sizes.append(n_levels)
     n = codes.shape[1]
-    cells = np.zeros((len(groups), n), dtype=np.uint16)
+    cells = allocate((len(groups), n), np.uint16)
     depth = max((len(group) for group in groups), default=1)
     blocks = []
     for g, group in enumerate(groups):

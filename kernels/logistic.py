@@ -19,7 +19,7 @@ from kernels.columns import CodedColumns
 from kernels.elementary import exp_in_place, log_into
 
 _ROWS_PER_LOG = 512
-_SEGMENTS = 32
+SEGMENTS = 32
 """Independent accumulators of the information matrix: its partial sums are too large to keep one
 for each chunk, so chunks are dealt to 32 fixed segments."""
 _SUBCHUNK = 512
@@ -346,7 +346,7 @@ def information_pass(
         Range of segments.
     """
     n = eta.shape[0]
-    rows = (n + _SEGMENTS - 1) // _SEGMENTS
+    rows = (n + SEGMENTS - 1) // SEGMENTS
     width = cross.shape[2]
     for segment in prange(start, stop):
         x = np.empty((columns.numeric_start.shape[0], _SUBCHUNK))
@@ -563,23 +563,58 @@ def information_matrix(
     category x category from weighted cross-tabs of cell columns. About 45 ns a row for 10 numbers
     and 10 categories of 8 levels, three gradient passes.
     """
+    parts = information_segments(columns, eta, weights, 0, SEGMENTS, flat=flat)
+    return assemble_information(columns, *parts)
+
+
+def information_segments(
+    columns: CodedColumns,
+    eta: np.ndarray,
+    weights: np.ndarray,
+    start: int,
+    stop: int,
+    *,
+    flat: bool = False,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the sums that some of the fixed segments of rows add to the information.
+
+    Parameters
+    ----------
+    columns, eta, weights, flat
+        As for :func:`information_matrix`; the linear predictor counts in those segments only.
+    start, stop : int
+        Range of segments, within 0, ..., SEGMENTS; segment s is the rows from s to s + 1 times
+        ceil(n / SEGMENTS).
+
+    Returns
+    -------
+    dense, cross, tables : float64
+        First dimension stop - start.
+    """
     width = columns.numeric_start.shape[0] + 1
     padded = (width + _VECTOR - 1) // _VECTOR * _VECTOR
     sizes = np.diff(columns.cell_start)
     pairs = int(sum(sizes[g] * sizes[h] for g in range(len(sizes)) for h in range(g)))
-    dense = np.zeros((_SEGMENTS, width, width))
-    cross = np.zeros((_SEGMENTS, len(columns.cell_term), padded))
-    tables = np.zeros((_SEGMENTS, pairs))
-    rows = (len(eta) + _SEGMENTS - 1) // _SEGMENTS
+    dense = np.zeros((SEGMENTS, width, width))
+    cross = np.zeros((SEGMENTS, len(columns.cell_term), padded))
+    tables = np.zeros((SEGMENTS, pairs))
+    rows = (len(eta) + SEGMENTS - 1) // SEGMENTS
     subchunks = (rows + _SUBCHUNK - 1) // _SUBCHUNK
     cost = 20 + width * width // 6 + 3 * len(sizes) * padded // _VECTOR + len(sizes) ** 2
-    step = max(1, int(2.5e8 / (cost * _SUBCHUNK * _SEGMENTS)))
+    step = max(1, int(2.5e8 / (cost * _SUBCHUNK * SEGMENTS)))
     for progress in range(0, subchunks, step):
         information_pass(
-            columns, eta, weights, flat, dense, cross, tables, progress, step, 0, _SEGMENTS
+            columns, eta, weights, flat, dense, cross, tables, progress, step, start, stop
         )
+    return dense[start:stop], cross[start:stop], tables[start:stop]
+
+
+def assemble_information(
+    columns: CodedColumns, dense: np.ndarray, cross: np.ndarray, tables: np.ndarray
+) -> np.ndarray:
+    """Return the information from the sums of all segments, which are destroyed."""
     for accumulator in (dense, cross, tables):
-        tree_add(accumulator.reshape(_SEGMENTS, -1))
+        tree_add(accumulator.reshape(SEGMENTS, -1))
     information = np.empty((columns.n_terms, columns.n_terms))
     _assemble_information(columns, dense[0], cross[0], tables[0], information)
     return information

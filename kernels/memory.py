@@ -17,11 +17,11 @@ _SIZE = 8
 class _Range:
     """What NumPy asks an owner of memory, and the arrays that keep the memory alive."""
 
-    def __init__(self, address: int, count: int, keep: tuple[Any, ...]) -> None:
+    def __init__(self, address: int, count: int, keep: tuple[Any, ...], kind: str = "<f8") -> None:
         self.keep = keep
         self.__array_interface__ = {
             "version": 3,
-            "typestr": "<f8",
+            "typestr": kind,
             "shape": (count,),
             "data": (address, False),
         }
@@ -32,17 +32,17 @@ def unlocked(values: np.ndarray) -> np.ndarray:
 
     Parameters
     ----------
-    values : float64, shape (n,), contiguous
+    values : array of numbers, shape (n,), contiguous
         Perhaps marked read-only, as Arrow's memory is.
 
     Returns
     -------
-    float64, shape (n,)
+    array of the same type, shape (n,)
         For kernels, which would be compiled once more for marked arrays. Nobody writes into it.
     """
     if values.flags.writeable or not len(values):
         return values
-    return np.asarray(_Range(values.ctypes.data, len(values), (values,)))
+    return np.asarray(_Range(values.ctypes.data, len(values), (values,), values.dtype.str))
 
 
 def one_range(columns: Sequence[np.ndarray] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:

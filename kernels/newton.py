@@ -12,7 +12,7 @@ Convergence is judged in units of statistical error: the scaled gradient is the 
 the last relative change of the deviance at most 1e-10.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -89,6 +89,65 @@ class NewtonFit(NamedTuple):
     scaled_gradient: float
 
 
+class Sums(Protocol):
+    """Sums over all rows at given coefficients, wherever the rows are.
+
+    Who makes them decides where: in this process, block by block from mapped files, in other
+    processes or on other machines. The same sums, to the last bit, give the same fit.
+    """
+
+    def at(self, beta: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the deviance and the gradient of the log likelihood, shape (p,)."""
+
+    def keep(self) -> None:
+        """Make the coefficients of the last call those that :meth:`information` speaks of."""
+
+    def information(self) -> np.ndarray:
+        """Return the information matrix at the coefficients kept, shape (p, p)."""
+
+    def predictor(self) -> np.ndarray:
+        """Return the linear predictor at the coefficients kept; may be empty until asked for."""
+
+
+class Predictors:
+    """Sums in this process, with the linear predictors of two sets of coefficients in arrays.
+
+    Parameters
+    ----------
+    columns : CodedColumns
+    treated : uint8, shape (n,)
+    weights : float64, shape (n,) or (0,)
+    """
+
+    def __init__(
+        self,
+        columns: CodedColumns,
+        treated: np.ndarray,
+        weights: np.ndarray,
+    ) -> None:
+        self._data = columns, treated, weights
+        self._kept = np.empty(len(treated))
+        self._last = np.empty(len(treated))
+
+    def at(self, beta: np.ndarray) -> tuple[float, np.ndarray]:
+        """See :class:`Sums`."""
+        columns, treated, weights = self._data
+        return deviance_and_gradient(columns, beta, treated, weights, self._last)
+
+    def keep(self) -> None:
+        """See :class:`Sums`."""
+        self._kept, self._last = self._last, self._kept
+
+    def information(self) -> np.ndarray:
+        """See :class:`Sums`."""
+        columns, _, weights = self._data
+        return information_matrix(columns, self._kept, weights)
+
+    def predictor(self) -> np.ndarray:
+        """See :class:`Sums`."""
+        return self._kept
+
+
 class _Problem(NamedTuple):
     columns: CodedColumns
     treated: np.ndarray
@@ -101,22 +160,18 @@ def _largest_scaled(gradient: np.ndarray, information: np.ndarray, active: np.nd
     return float(np.max(np.abs(gradient[active]) / np.sqrt(diagonal), initial=0.0))
 
 
-def _penalised_pass(
-    problem: _Problem, beta: np.ndarray, eta: np.ndarray
-) -> tuple[float, np.ndarray]:
+def _penalised_pass(sums: Sums, beta: np.ndarray, penalty: np.ndarray) -> tuple[float, np.ndarray]:
     """Deviance plus the ridge penalty, and the gradient of half its negative."""
-    deviance, gradient = deviance_and_gradient(
-        problem.columns, beta, problem.treated, problem.weights, eta
-    )
-    penalised = problem.penalty * beta
+    deviance, gradient = sums.at(beta)
+    penalised = penalty * beta
     for value in penalised * beta:
         deviance += float(value)
     return deviance, gradient - penalised
 
 
-def _information(problem: _Problem, eta: np.ndarray) -> np.ndarray:
-    information = information_matrix(problem.columns, eta, problem.weights)
-    information[np.diag_indices_from(information)] += problem.penalty
+def _information(sums: Sums, penalty: np.ndarray) -> np.ndarray:
+    information = sums.information()
+    information[np.diag_indices_from(information)] += penalty
     return information
 
 
@@ -144,7 +199,8 @@ def _is_slow(scaled: float, before: float) -> bool:
 
 
 def _descend(
-    problem: _Problem,
+    sums: Sums,
+    penalty: np.ndarray,
     beta: np.ndarray,
     metric: np.ndarray | None,
     active: np.ndarray,
@@ -155,9 +211,8 @@ def _descend(
     exact_each_step = metric is None
     rough = tolerance > GRADIENT_TOLERANCE
     lower = np.empty((len(beta), len(beta)))
-    eta = np.empty(len(problem.treated))
-    trial_eta = np.empty_like(eta)
-    deviance, gradient = _penalised_pass(problem, beta, eta)
+    deviance, gradient = _penalised_pass(sums, beta, penalty)
+    sums.keep()
     status = STEPS_EXHAUSTED
     change = 0.0
     before = np.inf
@@ -167,7 +222,7 @@ def _descend(
     factored = False
     while True:
         if information is None:
-            information = _information(problem, eta)
+            information = _information(sums, penalty)
             fresh, factored = True, False
         if not factored:
             usable = active.copy()
@@ -193,7 +248,7 @@ def _descend(
         accepted = False
         for _ in range(_HALVINGS):
             trial = beta + step
-            trial_deviance, trial_gradient = _penalised_pass(problem, trial, trial_eta)
+            trial_deviance, trial_gradient = _penalised_pass(sums, trial, penalty)
             # 1e-13 of slack: at the solution the deviance moves by rounding alone.
             if trial_deviance <= deviance + 1e-13 * abs(deviance):
                 accepted = True
@@ -207,13 +262,13 @@ def _descend(
             break
         change = abs(deviance - trial_deviance) / max(abs(trial_deviance), 1e-300)
         beta, deviance, gradient = trial, trial_deviance, trial_gradient
-        eta, trial_eta = trial_eta, eta
+        sums.keep()
         iterations += 1
         fresh = False
         if exact_each_step:
             information = None
     if information is None or not fresh:
-        information = _information(problem, eta)
+        information = _information(sums, penalty)
     usable = active.copy()
     factor(information, lower, usable, 0.0)
     inverse = np.empty_like(lower)
@@ -223,12 +278,14 @@ def _descend(
         step = np.empty_like(beta)
         solve(lower, active, gradient, step)
         beta = beta + step
-        deviance, gradient = _penalised_pass(problem, beta, eta)
+        deviance, gradient = _penalised_pass(sums, beta, penalty)
+        sums.keep()
         if exact_each_step:
-            information = _information(problem, eta)
+            information = _information(sums, penalty)
             factor(information, lower, usable, 0.0)
             invert(lower, usable, inverse)
     scaled = _largest_scaled(gradient, information, active & (np.diagonal(information) > 0))
+    eta = sums.predictor()
     return NewtonFit(beta, eta, information, inverse, active, status, iterations, deviance, scaled)
 
 
@@ -300,6 +357,7 @@ def fit(
     *,
     ridge: float = 0.0,
     start: np.ndarray | None = None,
+    sums: Sums | None = None,
 ) -> NewtonFit:
     """Fit by maximum likelihood, or by penalised likelihood for ``ridge`` > 0.
 
@@ -316,6 +374,8 @@ def fit(
         Penalty ridge / 2 times the sum of squared slopes on the scaled columns, in [0, inf).
     start : float64, shape (p,), optional
         Coefficients to start from.
+    sums : Sums, optional
+        Who sums over the rows; this process by default.
 
     Returns
     -------
@@ -333,13 +393,16 @@ def fit(
     metric = None
     sample = _pilot(problem) if start is None else None
     if sample is not None:
-        pilot = _descend(sample, beta, None, active, LARGEST_STEPS, _ROUGH)
+        few = Predictors(sample.columns, sample.treated, sample.weights)
+        pilot = _descend(few, penalty, beta, None, active, LARGEST_STEPS, _ROUGH)
         if pilot.status == CONVERGED:
             beta, metric = pilot.beta, pilot.information
-    fitted = _descend(problem, beta, metric, active, LARGEST_STEPS)
+    if sums is None:
+        sums = Predictors(columns, treated, weights)
+    fitted = _descend(sums, penalty, beta, metric, active, LARGEST_STEPS)
     if fitted.status != CONVERGED and metric is not None:
         # A rare level may be separated in the sample alone, which makes a start far from anything.
-        fitted = _descend(problem, _null_start(problem), None, active, LARGEST_STEPS)
+        fitted = _descend(sums, penalty, _null_start(problem), None, active, LARGEST_STEPS)
     return fitted
 
 

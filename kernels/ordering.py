@@ -6,6 +6,8 @@ the packed precision are then settled on the full score. Rows come in canonical 
 key of their identity), so the row number is the last key of every ordering.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from kernels._jit import kernel
@@ -226,11 +228,38 @@ def rows_by_cell_and_score(
     order, sorted_score = rows_by_score(score, take)
     if cell is None:
         return order, sorted_score, np.array([0, len(order)])
+    return deal_into_cells(order, sorted_score, cell, n_cells)
+
+
+def deal_into_cells(
+    order: np.ndarray,
+    sorted_score: np.ndarray,
+    cell: np.ndarray,
+    n_cells: int,
+    allocate: Callable[..., np.ndarray] = np.empty,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Bring rows sorted by score into the order of (cell, score), a stable counting sort.
+
+    Parameters
+    ----------
+    order : int64, shape (m,)
+    sorted_score : float64, shape (m,)
+    cell : int64, shape (n,)
+        In [0, n_cells).
+    n_cells : int
+    allocate : callable
+        Makes the results.
+
+    Returns
+    -------
+    rows, sorted_score, start
+        As of :func:`rows_by_cell_and_score`.
+    """
     start = np.zeros(n_cells + 1, dtype=np.int64)
     _count_cells(cell, order, start)
     np.cumsum(start, out=start)
-    result = np.empty_like(order)
-    result_score = np.empty_like(sorted_score)
+    result = allocate(len(order), np.int64)
+    result_score = allocate(len(order), np.float64)
     _deal_into_cells(order, sorted_score, cell, start[:-1].copy(), result, result_score)
     return result, result_score, start
 

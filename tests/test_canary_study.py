@@ -126,7 +126,7 @@ def raising(error):
 
 STEM = STEMS[0]
 FAULTS = {
-    "pool": (study_module, "build_pool", KeyError(STEM), 70),
+    "pool": (study_module, "study_pool", KeyError(STEM), 70),
     "rows": (designed_module, "read_rows", ValueError(f"bad cell {STEM}"), 70),
     "score": (designed_module, "score_rows", FloatingPointError(STEM), 70),
     "match": (designed_module, "select_matches", MemoryError(), 74),

@@ -4,15 +4,28 @@ from collections.abc import Callable
 
 import numpy as np
 
-from benchmarks.population import CATEGORIES, LEVELS, NUMBERS, SEED, population, scores
+from benchmarks.population import (
+    CATEGORIES,
+    COEFFICIENTS,
+    LEVELS,
+    NUMBERS,
+    SEED,
+    one_hot_into,
+    population,
+    scores,
+)
 from benchmarks.stopwatch import Stopwatch
 
 Answer = dict[str, np.ndarray]
 Run = Callable[[Stopwatch], Answer]
 
 
-def multipliers(rows: int, replicates: int) -> Run:
-    """Time replicates of the linear form of a 1-NN match, every person carrying a part of it."""
+def multipliers(rows: int, replicates: int, *, everybody: bool = True) -> Run:
+    """Time replicates of the linear form of a 1-NN match.
+
+    Every person carries a part of it where the score was fitted here, and otherwise only who was
+    matched.
+    """
     from engine.effects.replicates import multiplier_replicates
     from engine.matching.pairing import pair_with_replacement
     from engine.matching.problem import Problem
@@ -22,8 +35,12 @@ def multipliers(rows: int, replicates: int) -> Run:
     pairing = pair_with_replacement(Problem(logit, treated, np.ones(rows, dtype=np.bool_)))
     uses = np.bincount(pairing.partner, weights=pairing.share, minlength=rows)
     # Matched rows carry their residual, all rows the effect of the estimated score.
-    phi = (treated - uses) * (rng.random(rows) - 0.4) + 0.01 * rng.standard_normal(rows)
+    phi = (treated - uses) * (rng.random(rows) - 0.4)
+    if everybody:
+        phi += 0.01 * rng.standard_normal(rows)
     unit = rng.integers(0, 2**64, rows, dtype=np.uint64)
+    carrying = np.flatnonzero(phi)
+    phi, unit = phi[carrying], unit[carrying]
 
     def run(watch: Stopwatch) -> Answer:
         with watch("replicates"):
@@ -31,6 +48,11 @@ def multipliers(rows: int, replicates: int) -> Run:
         return {"ratio": np.array(errors.std() / np.sqrt(float((phi * phi).sum())))}
 
     return run
+
+
+def values_of(treated: np.ndarray) -> np.ndarray:
+    """Return an outcome that the treated have one tenth more of."""
+    return np.random.default_rng(SEED).random(len(treated)) + 0.1 * treated
 
 
 def refits(rows: int, replicates: int) -> Run:
@@ -61,12 +83,52 @@ def refits(rows: int, replicates: int) -> Run:
     full = FullFit(columns, treated, fitted.beta, fitted.information, active, everybody)
     nobody = np.empty(0, dtype=np.int64)
     recipe = Recipe(people.treated, everybody, nobody, 1, nobody, NEAREST, 1, 0, 0.2, True, False)
-    values = np.random.default_rng(SEED).random((rows, 1))
+    values = values_of(people.treated)[:, None]
     draws = people_to_draw(people.treated, everybody)
 
     def run(watch: Stopwatch) -> Answer:
         with watch("replicates"):
             found = rematched_replicates(recipe, values, draws, full=full, stop=replicates)
-        return {"warm": np.mean(found.status == MATCHED), "passes": found.passes}
+        return {
+            "warm": np.mean(found.status == MATCHED),
+            "passes": found.passes,
+            "estimates": (found.sums[:, 0, 0] - found.sums[:, 1, 0]) / found.matched,
+        }
+
+    return run
+
+
+def scikit_learn(rows: int, replicates: int) -> Run:
+    """Time the same with scikit-learn: rows drawn, logistic regression, nearest neighbour.
+
+    The design matrix is made once, outside the clock. A caliper is a radius about each person.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import NearestNeighbors
+
+    people = population(rows)
+    design = np.empty((rows, COEFFICIENTS), order="F")
+    one_hot_into(people, 0, design)
+    design = np.ascontiguousarray(design[:, 1:])
+    mean, deviation = design.mean(axis=0), design.std(axis=0)
+    design = (design - mean) / deviation
+    treated, values = people.treated, values_of(people.treated)
+    arms = [np.flatnonzero(treated == arm) for arm in (False, True)]
+    rng = np.random.default_rng([SEED, rows])
+
+    def replicate() -> float:
+        drawn = np.concatenate([rng.choice(arm, len(arm)) for arm in arms])
+        x, t, y = design[drawn], treated[drawn], values[drawn]
+        model = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-6).fit(x, t)
+        logit = model.decision_function(x)[:, None]
+        tree = NearestNeighbors(n_neighbors=1).fit(logit[~t])
+        distance, partner = tree.kneighbors(logit[t])
+        near = distance[:, 0] <= 0.2 * logit.std()
+        return float((y[t] - y[~t][partner[:, 0]])[near].mean())
+
+    def run(watch: Stopwatch) -> Answer:
+        with watch("replicates"):
+            found = [replicate() for _ in range(replicates)]
+        return {"estimates": np.array(found)}
 
     return run

@@ -10,7 +10,8 @@ Every such disposal is in the pool, so a person may be there with several. A ser
 their disposals, each of which is one more occasion. To keep one disposal of a person would give a
 disposal that is followed by others a smaller chance than one that is not: reoffenders would be
 missing from the comparison. Nothing that happens after a disposal's start decides whether it is in
-the pool; that the disposals of a person are not independent is for the variance.
+the pool, but that people of the submission are out of it with all theirs; that the disposals of a
+person are not independent is for the variance.
 """
 
 from __future__ import annotations

@@ -183,10 +183,12 @@ def _of_everybody(
     near: Neighbourhoods,
     pieces: LocalPieces,
     level: float,
+    *,
+    closed_form: bool = False,
 ) -> tuple[LinearForm, Interval]:
     """Linear form and interval of a measure over everybody in the match."""
     binary = outcome.type == "binary"
-    form = linear_form(sample, near, pieces, shrink=binary)
+    form = linear_form(sample, near, pieces, shrink=binary, closed_form=closed_form)
     arms = _arms(sample, pieces.values)
     freedom = _freedom(arms, form, form.n_focal, arms.partner_freedom)
     difference = sample.sign * (arms.focal - arms.partner)
@@ -241,13 +243,19 @@ def linearised(
 
 
 def _of_those_with_event(
-    values: Floats, sample: MatchedSample, near: Neighbourhoods, level: float
+    values: Floats,
+    sample: MatchedSample,
+    near: Neighbourhoods,
+    level: float,
+    *,
+    closed_form: bool = False,
 ) -> tuple[LinearForm, Interval]:
     """Linear form and interval of a mean among those with the event."""
     method = BY_DESIGN["time"]
     had_event = ~np.isnan(values)
     linear, focal_mean, partner_mean = linearised(sample, values, had_event)
-    form = linear_form(sample, near, local_pieces(sample, near, linear))
+    pieces = local_pieces(sample, near, linear)
+    form = linear_form(sample, near, pieces, closed_form=closed_form)
     arms = _arms(sample, linear)
     events = float(np.count_nonzero(had_event[sample.focal]))
     share = float(total(sample.weight[sample.partners][had_event[sample.partners]]))
@@ -359,7 +367,8 @@ def estimate_outcome(
     level : float
         In (0, 1).
     adjust : bool
-        Whether to adjust for the propensity terms too, which is most of the time.
+        Whether to adjust for the propensity terms, and to work out the variance in closed form as
+        well, which is most of the time.
 
     Returns
     -------
@@ -392,10 +401,10 @@ def estimate_outcome(
         )  # fmt: skip
     ratios: tuple[Interval, ...] = ()
     if outcome.type == "time":
-        form, interval = _of_those_with_event(values, sample, near, level)
+        form, interval = _of_those_with_event(values, sample, near, level, closed_form=adjust)
     else:
         pieces = local_pieces(sample, near, values)
-        form, interval = _of_everybody(outcome, sample, near, pieces, level)
+        form, interval = _of_everybody(outcome, sample, near, pieces, level, closed_form=adjust)
         arms = _arms(sample, values)
         kinds = ("risk ratio", "odds ratio") if outcome.type == "binary" else ("rate ratio",)
         ratios = tuple(
@@ -406,7 +415,9 @@ def estimate_outcome(
         _adjusted(outcome, values, sample, near, level) if adjust else (None, "not asked for")
     )
     exact = values if outcome.type == "binary" else None
-    others = secondary_intervals(sample, form, interval.estimate, groups, exact, level)
+    others = secondary_intervals(
+        sample, form, interval.estimate, groups, exact, level, closed_form=adjust
+    )
     main, rest = _as_named(choice, interval, form, others, level)
     cautions = list(estimate_cautions(sample, form, interval.degrees_of_freedom, near.fallbacks))
     enough = events >= LEAST_EVENTS

@@ -52,7 +52,8 @@ class LinearForm:
     neighbour_variance : float
         The population form with local variances, score taken as known; nan without squared shares.
     adjusted_variance : float
-        The same with the closed-form correction for the estimated score; a check on ``variance``.
+        The same with the closed-form correction for the estimated score; a check on ``variance``,
+        nan where it was not asked for.
     """
 
     phi: Floats
@@ -161,6 +162,7 @@ def linear_form(
     shrink: bool = True,
     focal_factor: float = 1.0,
     partner_factor: float = 1.0,
+    closed_form: bool = False,
 ) -> LinearForm:
     """Return the linear form of ``focal_factor * focal mean - partner_factor * partner mean``.
 
@@ -175,6 +177,8 @@ def linear_form(
         variance move together: there the intervals of small groups would be too short.
     focal_factor, partner_factor : float
         1 and 1 for a difference; derivatives at the two means for a ratio measure.
+    closed_form : bool
+        Whether to work out ``adjusted_variance`` too, a pass over all columns; nan otherwise.
 
     Returns
     -------
@@ -219,8 +223,8 @@ def linear_form(
         neighbour_variance = (
             set_variance + float(total_product(reuse, residual * residual)) / n_focal**2
         )
-        adjusted = neighbour_variance
-        if pieces.g is not None:
+        adjusted = neighbour_variance if closed_form else float("nan")
+        if closed_form and pieces.g is not None:
             adjusted = _adjusted(
                 sample, partner_factor * pieces.g, effect, weight * raw, neighbour_variance
             )

@@ -78,7 +78,9 @@ class Robustness:
     placebos: tuple[PlaceboResult, ...]
 
 
-def support_of(values: Floats, treated: Flags, weight: Floats) -> dict[str, ArmCounts]:
+def support_of(
+    values: Floats, treated: Flags, weight: Floats, person: NDArray[np.int64] | None
+) -> dict[str, ArmCounts]:
     """Return people and events behind a difference of rates.
 
     Parameters
@@ -88,10 +90,13 @@ def support_of(values: Floats, treated: Flags, weight: Floats) -> dict[str, ArmC
     treated : bool, shape (n,)
     weight : float64, shape (n,)
         0 for who is not matched.
+    person : int64, shape (n,), or None
+        Whose row it is; each row a person if None.
     """
+    arms = {"treated": treated & (weight > 0.0), "comparison": ~treated & (weight > 0.0)}
     return {
-        "treated": count_arm(RATE, values[treated & (weight > 0.0)]),
-        "comparison": count_arm(RATE, values[~treated & (weight > 0.0)]),
+        name: count_arm(RATE, values[arm], None if person is None else person[arm])
+        for name, arm in arms.items()
     }
 
 
@@ -178,7 +183,7 @@ def _path(
                     difference,
                     low,
                     high,
-                    support_of(opened.values[RATE.name], rows.treated, weight),
+                    support_of(opened.values[RATE.name], rows.treated, weight, rows.person),
                 )
             )
     return tuple(found)
@@ -196,7 +201,8 @@ def _placebo(pool: Pool, designed: Designed, options: MatchOptions) -> tuple[Pla
         return ()
     values = other.rows.identity.gather(sanction_in_last_year(pool, other.keep))
     found = assess_placebo(Outcome(PLACEBO, "binary"), values, sample, near)
-    return (PlaceboResult(found, support_of(values, sample.treated, sample.weight)),)
+    support = support_of(values, sample.treated, sample.weight, sample.person)
+    return (PlaceboResult(found, support),)
 
 
 def sanction_in_last_year(pool: Pool, keep: NDArray[np.bool_]) -> NDArray[np.float64]:

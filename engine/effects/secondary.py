@@ -69,6 +69,8 @@ def secondary_intervals(
     groups: tuple[Group, Group],
     values: NDArray[np.float64] | None,
     level: float,
+    *,
+    closed_form: bool = True,
 ) -> tuple[Interval, ...]:
     """Return the intervals that other software would give for this match.
 
@@ -83,6 +85,8 @@ def secondary_intervals(
     values : float64, shape (n,), or None
         0 and 1 for the exact test of pairs; None for other outcomes.
     level : float
+    closed_form : bool
+        Whether the linear form was made with its variance in closed form.
 
     Returns
     -------
@@ -105,7 +109,7 @@ def secondary_intervals(
                     level,
                 )
             )
-        if sample.model is not None:
+        if sample.model is not None and closed_form:
             found.append(
                 wald(
                     METHODS["abadie-imbens-adjusted"],

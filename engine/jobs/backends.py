@@ -96,6 +96,10 @@ class Backend(Protocol):
     def workers(self) -> int:
         """How many tasks are computed at the same time."""
 
+    @property
+    def threads(self) -> int:
+        """How many blocks of a task are computed at the same time."""
+
     def map(self, tasks: Iterator[Task]) -> Generator[Done]:
         """Yield each shard when it is on the disk, in any order.
 
@@ -117,6 +121,11 @@ class Here:
 
     workers = 1
 
+    @property
+    def threads(self) -> int:
+        """Those of the kernels."""
+        return numba.get_num_threads()
+
     def map(self, tasks: Iterator[Task]) -> Generator[Done]:
         """Compute one task after the other."""
         for task in tasks:
@@ -131,6 +140,8 @@ class Processes:
     workers : int
         At least 1.
     """
+
+    threads = 1
 
     def __init__(self, workers: int) -> None:
         if workers < 1:

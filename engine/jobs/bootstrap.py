@@ -13,6 +13,7 @@ from engine.jobs.cluster import backend_for
 from engine.jobs.collect import Collected
 from engine.jobs.drawn import content_of, interval_so_far
 from engine.jobs.finished import Finished, open_finished
+from engine.jobs.footprint import local_workers, require_bootstrap_fits
 from engine.jobs.job import (
     Course,
     Job,
@@ -60,6 +61,8 @@ class Asked:
         The table of a match, the store of a study, for kinds that need it.
     strata : {'arm', 'exact'}
         What the numbers of people drawn are kept in.
+    ceiling : int or None
+        Bytes of memory that all processes of this machine may use together.
     """
 
     replicates: int
@@ -69,10 +72,25 @@ class Asked:
     table: str | None = None
     store: str | None = None
     strata: str = "arm"
+    ceiling: int | None = None
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
+    """A bootstrap that can begin.
+
+    Attributes
+    ----------
+    finished : Finished
+    kind : str
+        Chosen from the design where ``auto`` was asked.
+    resampler : Resampler
+    job : Job
+    parameters : dict
+        Of :func:`engine.jobs.resampling.replicates`.
+    wanted : Units
+    """
+
     finished: Finished
     kind: str
     resampler: Resampler
@@ -129,7 +147,7 @@ def bootstrap(
     Replicate r is a pure function of (match, kind, seed, r): more replicates begin with the fewer.
     Of a study the main analysis is resampled, all its measures together.
     """
-    prepared = _prepare(folder, asked)
+    prepared = prepare(folder, asked, processes=1 + local_workers(workers, scheduler))
     output, job = prepared.finished.folder, prepared.job
     wanted: Units | None = prepared.wanted
     if share is not None:
@@ -157,7 +175,7 @@ def collect(folder: Path | str, asked: Asked) -> dict[str, Any]:
     InputError
         Replicates are missing; says which.
     """
-    prepared = _prepare(folder, asked)
+    prepared = prepare(folder, asked)
     output, job = prepared.finished.folder, prepared.job
     require_job(output, job)
     place = job_folder(output, job)
@@ -168,7 +186,8 @@ def collect(folder: Path | str, asked: Asked) -> dict[str, Any]:
     return _publish(prepared, asked, collected)
 
 
-def _prepare(folder: Path | str, asked: Asked) -> _Prepared:
+def prepare(folder: Path | str, asked: Asked, processes: int = 1) -> Prepared:
+    """Open a match or study and decide what its bootstrap is; nothing is written."""
     if asked.replicates < LEAST_REPLICATES:
         raise UsageError(
             "there are too few replicates",
@@ -186,6 +205,7 @@ def _prepare(folder: Path | str, asked: Asked) -> _Prepared:
         )
     seed = finished.seed if asked.seed is None else asked.seed
     source = _source(finished, asked)
+    require_bootstrap_fits(finished, kind, source, asked.ceiling, processes=processes)
     parameters = {
         "folder": str(finished.folder),
         "source": None if source is None else str(Path(source).absolute()),
@@ -197,7 +217,7 @@ def _prepare(folder: Path | str, asked: Asked) -> _Prepared:
     made = opened(json.dumps(parameters, sort_keys=True))
     plan = {"kind": kind, "seed": seed, "strata": asked.strata}
     job = Job("bootstrap", plan, (finished.content_id,), made.names, code_sha256())
-    return _Prepared(finished, kind, made, job, parameters, Units(0, asked.replicates))
+    return Prepared(finished, kind, made, job, parameters, Units(0, asked.replicates))
 
 
 def _source(finished: Finished, asked: Asked) -> str | None:
@@ -216,7 +236,7 @@ def _source(finished: Finished, asked: Asked) -> str | None:
 
 
 def _reporter(
-    progress: Progress | None, prepared: _Prepared, level: float
+    progress: Progress | None, prepared: Prepared, level: float
 ) -> Callable[[Course], None] | None:
     """Return what turns the course of a job into progress and an interval so far."""
     if progress is None:
@@ -231,7 +251,7 @@ def _reporter(
     return report
 
 
-def _publish(prepared: _Prepared, asked: Asked, collected: Collected) -> dict[str, Any]:
+def _publish(prepared: Prepared, asked: Asked, collected: Collected) -> dict[str, Any]:
     """Write bootstrap.json beside the results and into the page; return what may be shown."""
     finished = prepared.finished
     content = content_of(
@@ -255,16 +275,17 @@ def _publish(prepared: _Prepared, asked: Asked, collected: Collected) -> dict[st
 def show_plan(folder: Path | str, asked: Asked) -> dict[str, Any]:
     """Return what would be done, after every check that reads no replicate."""
     finished = open_finished(folder)
+    study = finished.kind == "study"
     kind = choose_kind(asked.kind, finished)
     check_strata(asked.strata, kind, finished)
     source = _source(finished, asked)
     if kind in NEEDS_SOURCE and source is not None:
-        if finished.kind == "study":
+        if study:
             require_same_store(finished, open_store(source))
         else:
             require_same_table(finished, open_table(source))
     return {
-        finished.kind: finished.folder.name,
+        finished.kind: (finished.folder.parent if study else finished.folder).name,
         "outcomes": list(finished.estimates),
         "kind": kind,
         "why": WHY[kind],

@@ -62,7 +62,8 @@ def backend_for(
     cluster = Dask(scheduler, workers)
     stack.callback(cluster.close)
     if tell is not None:
-        tell(f"The cluster's dashboard is {cluster.dashboard}")
+        if cluster.dashboard is not None:
+            tell(f"The cluster's dashboard is {cluster.dashboard}")
         if not cluster.has_workers:
             tell("The cluster has no worker yet; the work begins with the first")
     return cluster
@@ -85,6 +86,8 @@ class Dask:
     StorageError
         There is no scheduler at the address.
     """
+
+    threads = 1
 
     def __init__(self, address: str, workers: int | None = None) -> None:
         try:
@@ -121,13 +124,15 @@ class Dask:
         return max(1, len(self._client.nthreads()))
 
     @property
-    def dashboard(self) -> str:
-        """Address of the cluster's own page."""
-        return str(self._client.dashboard_link)
+    def dashboard(self) -> str | None:
+        """Address of the cluster's own page, where it has one."""
+        served = "dashboard" in self._client.scheduler_info()["services"]
+        return str(self._client.dashboard_link) if served else None
 
     def map(self, tasks: Iterator[Task]) -> Generator[Done]:
         """Submit tasks under their keys; the scheduler gives those of lost workers to others."""
         from distributed import KilledWorker, as_completed  # noqa: PLC0415
+        from distributed.client import FutureCancelledError  # noqa: PLC0415
 
         finished = as_completed()
         flying: set[Any] = set()
@@ -150,9 +155,12 @@ class Dask:
                 yield done
         except KilledWorker:
             raise workers_lost() from None
+        except (FutureCancelledError, OSError):
+            raise _scheduler_lost() from None
         finally:
             if flying:
-                self._client.cancel(list(flying))
+                with contextlib.suppress(OSError):
+                    self._client.cancel(list(flying))
                 self._end_workers()
 
     def _end_workers(self) -> None:
@@ -178,6 +186,14 @@ class Dask:
             self._cluster.close()
 
 
+def _scheduler_lost() -> StorageError:
+    return StorageError(
+        "the scheduler of the cluster has gone",
+        rule="it alone knows who does what",
+        repair="Start it and its workers, and run again: finished shards are kept",
+    )
+
+
 def _on_this_machine(workers: int) -> Any:
     """Start a cluster that nobody but this process can send work to.
 
@@ -186,19 +202,22 @@ def _on_this_machine(workers: int) -> Any:
     Whoever can speak to a scheduler can run code as its owner, and on a shared machine every user
     can reach every port: so both sides must show a certificate made for this run. Dask's default
     also serves the dashboard to the whole network. It logs the text of exceptions, which may quote
-    a cell. It ends or pauses workers by their memory, in which it counts mapped files.
+    a cell. It ends or pauses workers by their memory, in which it counts mapped files. And it has
+    the C library give memory back after every use: getting it again took a fifth of a replicate.
     """
+    import dask  # noqa: PLC0415
     from distributed import LocalCluster  # noqa: PLC0415
 
-    return LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        protocol="tls://",
-        security=True,
-        dashboard_address="127.0.0.1:0",
-        silence_logs=logging.CRITICAL,
-        memory_limit=0,
-    )
+    with dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}):
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            protocol="tls://",
+            security=True,
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+            memory_limit=0,
+        )
 
 
 def perform_alone(task: Task) -> Done | Exception:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from engine.matching.options import MatchOptions, check_options
 from engine.plan import Plan, check_plan
 from engine.release.folder import MANIFEST, read_file, read_manifest
 from engine.release.linear_form import outcome_name
-from engine.release.manifest import code_sha256
+from engine.release.manifest import code_sha256, content_id
 
 Floats = NDArray[np.float64]
 
@@ -72,7 +72,11 @@ class Finished:
     def options(self) -> MatchOptions:
         """Options of the match."""
         if self.kind == "study":
-            return self.plan.match_options(self.plan.covariate_names, ())
+            asked = self.plan.match_options(self.plan.covariate_names, ())
+            # the ratio that was taken, which may be one of the plan's further ones
+            return (
+                asked if asked.by_window else replace(asked, ratio=self.results["method"]["ratio"])
+            )
         given = self.manifest["options"]
         known = (check_options.__kwdefaults__ or {}).keys() | {"treatment"}
         return check_options(**{name: given[name] for name in known if name in given})
@@ -115,6 +119,7 @@ def open_finished(path: Path | str) -> Finished:
             rule="results, replicates and page come from the same sources",
             repair=f"Make the {kind} again with this version",
         )
+    require_consistent(folder, manifest)
     results = json.loads(checked_bytes(folder, manifest, "results.json"))
     found = _of_study if kind == "study" else _of_match
     finished = found(folder.absolute(), manifest, results)
@@ -145,7 +150,7 @@ def _of_match(folder: Path, manifest: dict[str, Any], results: dict[str, Any]) -
 
 
 def _of_study(folder: Path, manifest: dict[str, Any], results: dict[str, Any]) -> Finished:
-    """Return the main analysis; its rows are people, one disposal of each."""
+    """Return the main analysis; a comparison person may be there with several disposals."""
     main, method = results["analyses"][0], results["method"]
     outcomes = {one.name: one.outcome for one in MEASURES}
     estimates = {
@@ -161,9 +166,28 @@ def _of_study(folder: Path, manifest: dict[str, Any], results: dict[str, Any]) -
     by_window = method["method"] != "nearest"
     return Finished(
         "study", folder, manifest, results, results["provenance"]["content_id"], estimates,
-        main["counts"]["treated_matched"], False, method["seed"], method["replace"] or by_window,
+        main["counts"]["treated_matched"], True, method["seed"], method["replace"] or by_window,
         main["fit"] is not None, by_window,
     )  # fmt: skip
+
+
+def require_consistent(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Refuse a manifest whose options or inputs are not those that its id is a hash of.
+
+    Raises
+    ------
+    InputError
+        It has changed since it was written.
+    """
+    code = manifest["software"]["code_sha256"]
+    own = content_id(manifest["options"], manifest["content_sha256"], code)
+    if own != manifest["content_id"]:
+        raise InputError(
+            f"the file '{MANIFEST}' has changed since it was written",
+            where=folder.name,
+            rule="the id in it is a hash of its options, its inputs and the software",
+            repair=f"Make the {manifest['kind']} again",
+        )
 
 
 def checked_bytes(folder: Path, manifest: Mapping[str, Any], name: str) -> bytes:

@@ -45,6 +45,8 @@ BLOCK = 8
 """Units are dealt out in blocks of this many, which the kernels compute together."""
 SHARD_SECONDS = 10.0
 """Work in a shard: what a kill can cost. Writing one takes some 10 ms, a thousandth of it."""
+_LEAST_SHARE = 0.05
+"""Of that, at the end of a job: half a second, of which dealing out a task is below 0.4 %."""
 _GROWTH = 32
 _MOST_UNITS = 1 << 20
 _DESCRIPTION_LIMIT = 1 << 26
@@ -302,25 +304,33 @@ class Course:
 
 
 class _Pace:
-    """How many units make a shard: few at first, then what takes the seconds asked for."""
+    """How many units make a shard: few at first, then what takes the seconds asked for.
 
-    def __init__(self, workers: int, seconds: float, *, single: bool) -> None:
+    A shard is a number of blocks for each thread: as many blocks as threads take the time of one.
+    Towards the end shards become smaller, so that no worker is left with a long one when the
+    others have ended, but not so small that dealing them out would count.
+    """
+
+    def __init__(self, workers: int, threads: int, seconds: float, *, single: bool) -> None:
         self._workers = workers
+        self._step = BLOCK * threads
         self._seconds = seconds
         self._single = single
-        self._size = BLOCK
+        self._size = self._step
+        self._least = self._step
 
     def learn(self, done: Done) -> None:
         """Take in how long a shard took."""
-        fitting = int(self._seconds * len(done.units) / max(done.seconds, 1e-6))
-        self._size = min(fitting, self._size * _GROWTH, _MOST_UNITS)
+        fitting = self._seconds * len(done.units) / max(done.seconds, 1e-6)
+        self._size = min(int(fitting), self._size * _GROWTH, _MOST_UNITS)
+        self._least = min(int(fitting * _LEAST_SHARE), self._size)
 
     def size(self, left: int) -> int:
-        """Return the units of the next shard, so that the last ones end together."""
+        """Return the units of the next shard."""
         if self._single:
             return 1
-        even = -(-left // (self._workers * BLOCK))
-        return max(min(self._size // BLOCK, even), 1) * BLOCK
+        share = left // (2 * self._workers)
+        return max(min(self._size, max(share, self._least)) // self._step, 1) * self._step
 
 
 def run(
@@ -371,7 +381,7 @@ def run(
     for shard in verified(folder, job, drop=not shared):
         collected.add(shard)
     _require_space(folder, collected)
-    pace = _Pace(backend.workers, seconds, single=len(job.inputs) > 1)
+    pace = _Pace(backend.workers, backend.threads, seconds, single=len(job.inputs) > 1)
     began, before = time.monotonic(), collected.done
 
     def course() -> Course:

@@ -100,10 +100,18 @@ def review_band(
 
 def _records(database: Database, people: set[int]) -> dict[int, tuple[Any, ...]]:
     """Return what the records say of some people, several names one after the other."""
+    if not people:
+        return {}
     wanted = pa.table({"person_id": pa.array(sorted(people), pa.int64())})
     database.register("wanted", wanted)
+    # the index is read once, not once for each thing that is asked
+    for table, source in (("mine", "identities"), ("my_numbers", "identifiers")):
+        database.run(
+            f"CREATE TEMP TABLE {table} AS SELECT * FROM {source} "
+            "SEMI JOIN wanted USING (person_id)"
+        )
     numbers = ", ".join(
-        "(SELECT string_agg(value, ' ' ORDER BY value) FROM identifiers AS d "
+        "(SELECT string_agg(value, ' ' ORDER BY value) FROM my_numbers AS d "
         f"WHERE d.person_id = w.person_id AND d.id_type = '{kind}')"
         for kind in ("PNC", "NOMS")
     )
@@ -115,7 +123,6 @@ def _records(database: Database, people: set[int]) -> dict[int, tuple[Any, ...]]
     )
     own = "FROM mine AS i WHERE i.person_id = w.person_id AND i.identity_no = 0"
     rows = database.rows(
-        "WITH mine AS (SELECT * FROM identities SEMI JOIN wanted USING (person_id)) "
         f"SELECT person_id, {names}, (SELECT birth {own}), (SELECT sex {own}), {numbers} "
         "FROM wanted AS w ORDER BY person_id"
     )

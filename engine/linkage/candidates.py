@@ -34,7 +34,7 @@ IDENTIFIER_KINDS = (("PNC", "pnc"), ("NOMS", "noms"), ("CRO", "cro"), ("CRN", "c
 
 
 def find_candidates(database: Database) -> int:
-    """Make the tables ``known`` and ``pairs``, and return the number of pairs.
+    """Make the tables ``known``, ``known_numbers`` and ``pairs``; return the number of pairs.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def find_candidates(database: Database) -> int:
     Notes
     -----
     ``pairs`` (uid, person_id, identity_no) holds each pair of identities once; ``known`` the
-    identities of the index that stand in a pair. Everybody who shares an identifier is a candidate
-    with all their identities.
+    identities of the index that stand in a pair, ``known_numbers`` the identifiers of their people.
+    Everybody who shares an identifier is a candidate with all their identities.
     """
     database.run(
         "CREATE TEMP TABLE sound_ids AS SELECT DISTINCT sound, sound_id::BIGINT AS id FROM names"
@@ -78,6 +78,10 @@ def find_candidates(database: Database) -> int:
         "SELECT row_number() OVER (ORDER BY i.person_id, i.identity_no) AS uid, i.* FROM "
         "identities AS i SEMI JOIN pairs AS p "
         "ON p.person_id = i.person_id AND p.identity_no = i.identity_no"
+    )
+    database.run(
+        "CREATE TEMP TABLE known_numbers AS SELECT * FROM identifiers "
+        "SEMI JOIN known USING (person_id)"
     )
     (count,) = database.row("SELECT count(*) FROM pairs")
     return int(count)

@@ -35,7 +35,7 @@ def candidate_people(database: Database) -> pa.Table:
     alias, and to the current identity before older ones.
     """
     numbers = ", ".join(
-        "EXISTS (SELECT 1 FROM identifiers AS d WHERE d.person_id = k.person_id "
+        "EXISTS (SELECT 1 FROM known_numbers AS d WHERE d.person_id = k.person_id "
         f"AND d.id_type = '{kind}' AND d.value = s.{name}) AS {name}"
         for kind, name in (("CRO", "cro"), ("CRN", "crn"))
     )

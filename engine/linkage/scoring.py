@@ -102,7 +102,7 @@ def _level(comparison: str, level: dict[str, Any]) -> dict[str, Any]:
 
 
 def score_pairs(database: Database, model: dict[str, Any]) -> None:
-    """Make the table ``scores`` from the tables ``submitted``, ``known`` and ``pairs``.
+    """Make the table ``scores`` from those of :func:`engine.linkage.candidates.find_candidates`.
 
     Parameters
     ----------
@@ -151,8 +151,8 @@ def score_pairs(database: Database, model: dict[str, Any]) -> None:
 def _write_records(database: Database) -> None:
     """Put both sides into one table, as Splink wants them, and the pairs beside it."""
     numbers = ", ".join(
-        f"(SELECT list(value ORDER BY value) FROM identifiers AS d WHERE d.person_id = k.person_id "
-        f"AND d.id_type = '{kind}') AS {name}"
+        "(SELECT list(value ORDER BY value) FROM known_numbers AS d "
+        f"WHERE d.person_id = k.person_id AND d.id_type = '{kind}') AS {name}"
         for kind, name in (("PNC", "pnc"), ("NOMS", "noms"))
     )
     chances = sorted(set(CHANCE.values()))

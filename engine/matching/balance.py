@@ -213,7 +213,8 @@ def _merged(name: str, rows: Sequence[BalanceRow], denominator: Denominator) -> 
         sum(row.mean_treated_matched for row in rows),
         sum(row.mean_comparison_after for row in rows),
     ]
-    deviation = _deviation(denominator, *(share * (1.0 - share) for share in before))
+    # a sum of shares that is 1 but for rounding has no variance, and none below 0
+    deviation = _deviation(denominator, *(max(share * (1.0 - share), 0.0) for share in before))
     nan = float("nan")
     return BalanceRow(
         name,

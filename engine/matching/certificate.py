@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 _SCAN_BUDGET = 20_000_000
 """Candidate comparisons spent on 'no nearer partner' where rules make it a search."""
+_PART = 1 << 23
+"""Candidates that are sorted at a time."""
 
 
 @dataclass(frozen=True)
@@ -242,7 +244,7 @@ def _nearest_by_counting(
 ) -> Check:
     """Count, for every set at once, the candidates strictly inside its farthest distance."""
     score = claim.score
-    cell = np.zeros(len(score), dtype=np.int64) if claim.cell is None else claim.cell
+    cell = np.zeros(len(score), dtype=np.int8) if claim.cell is None else claim.cell
     groups = np.unique(cell[claim.rows]) if claim.cell is not None else np.zeros(1, dtype=np.int64)
     owner = np.repeat(np.arange(len(size)), size)
     farthest = np.zeros(len(size))
@@ -255,23 +257,26 @@ def _nearest_by_counting(
     slack = 8 * np.finfo(float).eps * (1.0 + np.abs(score[claim.rows]))
     reach -= slack
     allowed = np.where(short, size, np.maximum(size - 1, 0)) if claim.replace else 0 * size
-    wrong = 0
-    by_cell = candidates[np.argsort(cell[candidates], kind="stable")]
-    starts = np.searchsorted(cell[by_cell], groups)
-    stops = np.searchsorted(cell[by_cell], groups, side="right")
     set_cell = cell[claim.rows]
     # Neighbours in score are looked up one after another: that finds them in the cache.
     set_order = np.lexsort((score[claim.rows], set_cell))
     set_starts = np.searchsorted(set_cell[set_order], groups)
     set_stops = np.searchsorted(set_cell[set_order], groups, side="right")
-    for k in range(len(groups)):
-        values = np.sort(score[by_cell[starts[k] : stops[k]]])
-        sets = set_order[set_starts[k] : set_stops[k]]
-        at = score[claim.rows[sets]]
-        inside = np.searchsorted(values, at + reach[sets]) - np.searchsorted(
-            values, at - reach[sets], side="right"
-        )
-        wrong += int(np.count_nonzero((inside > allowed[sets]) & (reach[sets] > 0)))
+    inside = np.zeros(len(size), dtype=np.int64)
+    # How many are inside is a sum over any parts of the candidates: parts bound the memory.
+    for part in range(0, len(candidates), _PART):
+        few = candidates[part : part + _PART]
+        by_cell = few if claim.cell is None else few[np.argsort(cell[few], kind="stable")]
+        starts = np.searchsorted(cell[by_cell], groups)
+        stops = np.searchsorted(cell[by_cell], groups, side="right")
+        for k in range(len(groups)):
+            values = np.sort(score[by_cell[starts[k] : stops[k]]])
+            sets = set_order[set_starts[k] : set_stops[k]]
+            at = score[claim.rows[sets]]
+            inside[sets] += np.searchsorted(values, at + reach[sets]) - np.searchsorted(
+                values, at - reach[sets], side="right"
+            )
+    wrong = int(np.count_nonzero((inside > allowed) & (reach > 0)))
     return Check(name, len(size), wrong)
 
 
@@ -331,12 +336,17 @@ def _weight_checks(claim: Claim, size: NDArray[np.int64]) -> list[Check]:
     expected = np.zeros(len(claim.weight))
     np.add.at(expected, claim.partner, claim.share)
     expected[claim.rows[matched]] = 1.0
-    off = np.abs(expected - claim.weight) > 1e-9 * np.maximum(1.0, expected)
+    off = 0
+    other_side = 0.0
+    for start in range(0, len(expected), _PART):
+        part = slice(start, start + _PART)
+        gap = np.abs(expected[part] - claim.weight[part])
+        off += int(np.count_nonzero(gap > 1e-9 * np.maximum(1.0, expected[part])))
+        other_side += float(claim.weight[part][~claim.focal[part]].sum())
     n = int(np.count_nonzero(matched))
-    other_side = float(claim.weight[~claim.focal].sum())
     return [
         Check("shares of a set sum to 1", n, broken),
-        Check("every weight is the sum of its shares", len(off), int(np.count_nonzero(off))),
+        Check("every weight is the sum of its shares", len(expected), off),
         Check("weights sum to the number matched", 1, int(abs(other_side - n) > 1e-9 * max(1, n))),
     ]
 

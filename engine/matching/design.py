@@ -25,6 +25,7 @@ from engine.columns import (
 )
 from engine.errors import UsageError
 from engine.matching.identity import Identity
+from engine.spill import MEMORY, Space
 from engine.tables import TableSource, column
 from kernels.blocks import total
 from kernels.columns import CodedColumns, column_moments, pack_categories
@@ -69,11 +70,14 @@ class Design:
         Finite; perhaps memory of the table itself, so nobody writes into them.
     codes : uint16, shape (p_categories, n), C-contiguous
         Level codes, 0 for the reference level.
+    space : Space
+        Where further arrays of length n are made: in memory, or in files.
     """
 
     covariates: tuple[Covariate, ...]
     numeric: tuple[NDArray[np.float64], ...]
     codes: NDArray[np.uint16]
+    space: Space = MEMORY
 
     @property
     def n_rows(self) -> int:
@@ -111,6 +115,7 @@ def read_design(
     identity: Identity,
     missing: Missing,
     progress: Callable[[float], None] | None = None,
+    space: Space = MEMORY,
 ) -> Design:
     """Read the covariates of a table into a design.
 
@@ -128,6 +133,8 @@ def read_design(
         level of their own) and add an indicator for each number column that has any.
     progress : callable, optional
         Told the share of columns read.
+    space : Space
+        Where the columns of the design are made.
 
     Returns
     -------
@@ -154,7 +161,7 @@ def read_design(
     kinds = [name in categorical or is_category(source.type_of(name)) for name in covariates]
     place = [kinds[:i].count(kinds[i]) for i in range(len(kinds))]
     numeric = [_NONE] * kinds.count(False)
-    codes = np.empty((kinds.count(True), source.n_rows), dtype=np.uint16)
+    codes = space.empty((kinds.count(True), source.n_rows), np.uint16)
     done = 0
 
     def read(i: int) -> tuple[tuple[str, ...], NDArray[np.bool_] | None]:
@@ -170,7 +177,7 @@ def read_design(
             coded = as_codes(values, name=name, source=source, forced=name in categorical)
             levels = _category(coded, identity, codes[place[i]])
         else:
-            numbers = identity.gather_shared(as_float64(values, name=name, source=source))
+            numbers = identity.gather_shared(as_float64(values, name=name, source=source), space)
             if count_missing(values):
                 numbers, empty = _filled(numbers)
             numeric[place[i]] = numbers
@@ -187,7 +194,7 @@ def read_design(
         for name, (levels, _), row in zip(covariates, found, place, strict=True)
     ]
     indicators = {c.name: empty for c, (_, empty) in zip(read_in, found, strict=True)}
-    return _with_indicators(Design(tuple(read_in), tuple(numeric), codes), indicators)
+    return _with_indicators(Design(tuple(read_in), tuple(numeric), codes, space), indicators)
 
 
 def _with_indicators(design: Design, empty: dict[str, NDArray[np.bool_] | None]) -> Design:
@@ -206,7 +213,7 @@ def _with_indicators(design: Design, empty: dict[str, NDArray[np.bool_] | None])
         if cells is not None:
             covariates.append(Covariate(f"{covariate.name} missing", (), len(numeric)))
             numeric.append(cells.astype(np.float64))
-    return Design(tuple(covariates), tuple(numeric), design.codes)
+    return Design(tuple(covariates), tuple(numeric), design.codes, design.space)
 
 
 def _filled(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -302,7 +309,7 @@ def code_columns(
         )
     constant = scale == 0.0
     numbers, levels = term_of_level(design)
-    cells, cell_start, cell_term = pack_categories(design.codes, levels)
+    cells, cell_start, cell_term = pack_categories(design.codes, levels, design.space.empty)
     columns = CodedColumns(
         *one_range(design.numeric),
         centre,

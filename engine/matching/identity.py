@@ -6,6 +6,7 @@ same way. The key is public; it is never used to hide who somebody is.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from engine.buffers import to_arrow, to_numpy
 from engine.columns import count_missing, missing_rows, row_numbers
 from engine.errors import InputError
+from engine.spill import MEMORY, Space, blocks
 from engine.tables import TableSource, column
 from kernels.memory import unlocked
 from kernels.ordering import order_by_key
@@ -27,6 +29,10 @@ from kernels.philox import (
 )
 
 _LOW_WORD = (1 << 64) - 1
+_BLOCK = 1 << 20
+_GATHERED = 1 << 22
+_BUCKET = 1 << 23
+"""Rows of a bucket that is sorted in memory: 64 MB of keys, and as much again for each step."""
 
 
 @dataclass(frozen=True)
@@ -58,23 +64,29 @@ class Identity:
             return values if values.flags.writeable else values.copy()
         return values[self.order]
 
-    def gather_shared(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def gather_shared(
+        self, values: NDArray[np.float64], space: Space = MEMORY
+    ) -> NDArray[np.float64]:
         """Return values in canonical order: the same memory where that is their order.
 
-        Nobody writes into the result. It is not marked read-only, see :meth:`gather`.
+        Nobody writes into the result. It is not marked read-only, see :meth:`gather`. An array out
+        of core is always one of its own: what a table hands out stays in memory.
         """
-        if self.order is None:
+        if self.order is None and not space.out_of_core:
             return unlocked(np.ascontiguousarray(values))
-        # 'clip': every place exists, so bounds need no check
-        return np.take(values, self.order, mode="clip")
+        result = space.empty(len(values), np.float64)
+        self.gather_into(values, result)
+        return result
 
     def gather_into(self, values: NDArray, out: NDArray) -> None:
         """Fill ``out`` with values of data rows in canonical order."""
         if self.order is None:
             out[:] = values
-        else:
-            # 'clip' writes straight into out; the default checks bounds by way of a copy
-            np.take(values, self.order, out=out, mode="clip")
+            return
+        # In blocks, so that pages of files can be given back between them. 'clip' writes straight
+        # into out; the default checks bounds by way of a copy.
+        for part in blocks(len(out), _GATHERED):
+            np.take(values, self.order[part], out=out[part], mode="clip")
 
     def data_position(self) -> NDArray[np.int64]:
         """Return each canonical row's place in the data, int64, shape (n,)."""
@@ -89,7 +101,9 @@ class Identity:
         return _keys(self.unit, STAGE_INSTABILITY + number, self.seed)
 
 
-def identify(source: TableSource, id_column: str | None, seed: int) -> Identity:
+def identify(
+    source: TableSource, id_column: str | None, seed: int, space: Space = MEMORY
+) -> Identity:
     """Put the rows of a table in canonical order.
 
     Parameters
@@ -100,6 +114,8 @@ def identify(source: TableSource, id_column: str | None, seed: int) -> Identity:
         result may change with it.
     seed : int
         In [0, 2^128).
+    space : Space
+        Where what is kept for each row is made.
 
     Returns
     -------
@@ -111,8 +127,12 @@ def identify(source: TableSource, id_column: str | None, seed: int) -> Identity:
         An id is missing, or stands in two rows.
     """
     if id_column is None:
-        unit = np.arange(source.n_rows, dtype=np.uint64)
-        return Identity(None, to_arrow(np.arange(1, source.n_rows + 1)), unit, seed)
+        unit = space.empty(source.n_rows, np.uint64)
+        numbers = space.empty(source.n_rows, np.int64)
+        for part in blocks(source.n_rows, _BLOCK):
+            unit[part] = np.arange(part.start, part.stop, dtype=np.uint64)
+            numbers[part] = np.arange(part.start + 1, part.stop + 1)
+        return Identity(None, to_arrow(numbers), unit, seed)
     values = column(source, id_column, "id")
     if count_missing(values):
         empty = missing_rows(values)
@@ -123,13 +143,76 @@ def identify(source: TableSource, id_column: str | None, seed: int) -> Identity:
             repair="Fill the empty ids, or leave --id out to use row numbers",
         )
     values, unit = _units(values)
-    key = _keys(unit, STAGE_IDENTITY, seed)
-    order = order_by_key(key)
-    sorted_key = key[order]
-    same = np.flatnonzero(sorted_key[1:] == sorted_key[:-1])
+    order, same = order_of(unit, seed, space)
     if len(same):
         _refuse_duplicates(source, id_column, values, order, same)
-    return Identity(order, values.take(to_arrow(order)), unit[order], seed)
+    own = space.empty(len(unit), np.uint64)
+    np.take(unit, order, out=own, mode="clip")
+    if values.type == pa.int64():
+        return Identity(order, to_arrow(own.view(np.int64)), own, seed)
+    return Identity(order, values.take(to_arrow(order)), own, seed)
+
+
+def order_of(
+    unit: NDArray[np.uint64], seed: int, space: Space = MEMORY
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sort rows by (key, row): in buckets of the key's leading bits, each sorted in memory.
+
+    Parameters
+    ----------
+    unit : uint64, shape (n,)
+    seed : int
+    space : Space
+        Where the order is made, and two arrays of length n on the way.
+
+    Returns
+    -------
+    order : int64, shape (n,)
+    same : int64
+        Places in ``order`` whose successor has the same key.
+
+    Notes
+    -----
+    Keys are random bits, so buckets are equally full. A table of one bucket is sorted as a whole;
+    the order is the same for any number of buckets.
+    """
+    n = len(unit)
+    bits = max(n // _BUCKET, 1).bit_length() - 1
+    if bits == 0:
+        key = _keys(unit, STAGE_IDENTITY, seed)
+        order = order_by_key(key)
+        return order, _repeated(key[order])
+    keys, rows = space.empty(n, np.uint64), space.empty(n, np.int64)
+    shift = np.uint64(64 - bits)
+    count = np.zeros(1 << bits, dtype=np.int64)
+    for part in blocks(n, _BLOCK):
+        key = _keys(unit[part], STAGE_IDENTITY, seed)
+        count += np.bincount((key >> shift).astype(np.int64), minlength=len(count))
+    begin = np.concatenate([[0], np.cumsum(count)])
+    place = begin[:-1].copy()
+    for part in blocks(n, _BLOCK):
+        key = _keys(unit[part], STAGE_IDENTITY, seed)
+        bucket = (key >> shift).astype(np.int64)
+        dealt = np.argsort(bucket, kind="stable")
+        size = np.bincount(bucket, minlength=len(count))
+        first = np.cumsum(size) - size
+        target = np.arange(len(key)) + np.repeat(place - first, size)
+        keys[target] = key[dealt]
+        rows[target] = dealt + part.start
+        place += size
+    order = space.empty(n, np.int64)
+    same = []
+    for first, last in pairwise(begin):
+        own = slice(first, last)
+        key = keys[own]
+        within = order_by_key(key)
+        order[own] = rows[own][within]
+        same.append(_repeated(key[within]) + first)
+    return order, np.concatenate(same)
+
+
+def _repeated(sorted_key: NDArray[np.uint64]) -> NDArray[np.int64]:
+    return np.flatnonzero(sorted_key[1:] == sorted_key[:-1])
 
 
 def random_order(numbers: NDArray[np.int64], seed: int) -> NDArray[np.int64]:

@@ -61,7 +61,8 @@ class Pairing:
         return np.diff(self.indptr)
 
 
-def _rules(problem: Problem, focal: Integers, pool: Integers) -> Rules:
+def rules_of(problem: Problem, focal: Integers, pool: Integers) -> Rules:
+    """Return the conditions on pairs of some focal rows and some rows of the pool."""
     none = np.empty(0, dtype=np.int64)
     person = problem.person
     position = np.empty((0, 0)) if problem.position is None else problem.position
@@ -84,21 +85,25 @@ def _rules(problem: Problem, focal: Integers, pool: Integers) -> Rules:
     )
 
 
-def _rows_per_call(problem: Problem, layout: Layout) -> int:
+def rows_per_call(problem: Problem, layout: Layout) -> int:
+    """Return how many focal rows one compiled call may serve."""
     if problem.position is None:
         return WALKS_PER_CALL
     cost = scan_cost(problem) / max(1, len(layout.focal_rows))
     return max(1, int(_SCANNED_PER_CALL / max(cost, 1.0)))
 
 
-def _sequence(problem: Problem, layout: Layout, positions: Integers) -> Sequence:
+def sequence_of(problem: Problem, layout: Layout, positions: Integers) -> Sequence:
+    """Return focal rows of a layout in the order of service."""
     score = problem.score[layout.focal_rows][positions]
     if problem.cell is None:
         return Sequence(score, layout.low, layout.high)  # the same for everybody
     return Sequence(score, layout.low[positions], layout.high[positions])
 
 
-def pair_with_replacement(problem: Problem, *, ratio: int = 1, ties_all: bool = False) -> Pairing:
+def pair_with_replacement(
+    problem: Problem, *, ratio: int = 1, ties_all: bool = False, layout: Layout | None = None
+) -> Pairing:
     """Give each focal row its ``ratio`` nearest partners; partners may serve many.
 
     Parameters
@@ -110,6 +115,8 @@ def pair_with_replacement(problem: Problem, *, ratio: int = 1, ties_all: bool = 
         Take also everyone exactly as far as the last one wanted: those strictly nearer keep
         1 / ratio each, the tied ones share the rest equally. This is the mean over all ways of
         breaking the tie.
+    layout : Layout, optional
+        A part of the problem's own, which holds every partner that its focal rows may have.
 
     Returns
     -------
@@ -120,15 +127,15 @@ def pair_with_replacement(problem: Problem, *, ratio: int = 1, ties_all: bool = 
     Preference: smaller exact distance, then lower score, then lower row. Sorting, then O(log n)
     for each focal row.
     """
-    layout = problem.layout
+    layout = problem.layout if layout is None else layout
     n_focal = len(layout.focal_rows)
     # Served in the order of the pool: neighbours read the same part of it.
     served = layout.focal_order
-    sequence = _sequence(problem, layout, served)
-    rules = _rules(problem, layout.focal_rows[served], layout.pool_rows)
+    sequence = sequence_of(problem, layout, served)
+    rules = rules_of(problem, layout.focal_rows[served], layout.pool_rows)
     count = np.zeros(n_focal, dtype=np.int64)
     nearer = np.zeros(n_focal, dtype=np.int64)
-    step = _rows_per_call(problem, layout)
+    step = rows_per_call(problem, layout)
 
     def run(offset: Integers, chosen: Integers) -> None:
         for start in range(0, n_focal, step):
@@ -157,10 +164,10 @@ def pair_with_replacement(problem: Problem, *, ratio: int = 1, ties_all: bool = 
         last = rank >= nearer[per_focal]
         left_over = (wanted - nearer)[per_focal] / ((taken - nearer)[per_focal] * 1.0)
         share = np.where(last, share * left_over, share)
-    return _in_row_order(layout.focal_rows, served, taken, layout.pool_rows[chosen[keep]], share)
+    return in_row_order(layout.focal_rows, served, taken, layout.pool_rows[chosen[keep]], share)
 
 
-def _in_row_order(
+def in_row_order(
     focal_rows: Integers, served: Integers, taken: Integers, partner: Integers, share: Floats
 ) -> Pairing:
     """Bring sets from the order of service back to the order of rows."""
@@ -226,7 +233,7 @@ def variable_quota(problem: Problem, ratio: int, max_ratio: int) -> Integers:
     return quota
 
 
-def _service_order(
+def service_order(
     problem: Problem,
     layout: Layout,
     order: Order,
@@ -294,9 +301,9 @@ def pair_without_replacement(
     """
     layout = problem.layout
     n_focal = len(layout.focal_rows)
-    served = _service_order(problem, layout, order, data_position, random_key)
-    sequence = _sequence(problem, layout, served)
-    rules = _rules(problem, layout.focal_rows[served], layout.pool_rows)
+    served = service_order(problem, layout, order, data_position, random_key)
+    sequence = sequence_of(problem, layout, served)
+    rules = rules_of(problem, layout.focal_rows[served], layout.pool_rows)
     asked = np.full(n_focal, ratio, dtype=np.int64) if quota is None else quota[served]
     n_people = 0
     if one_per_person and problem.person is not None:
@@ -304,7 +311,7 @@ def pair_without_replacement(
     places = open_places(len(layout.pool_rows), n_people, reuse_max)
     chosen = np.full((n_focal, ratio), -1, dtype=np.int64)
     count = np.zeros(n_focal, dtype=np.int64)
-    step = _rows_per_call(problem, layout)
+    step = rows_per_call(problem, layout)
     plain = (
         problem.person is None
         and problem.anti.shape[0] == 0
@@ -331,7 +338,7 @@ def pair_without_replacement(
                 continue
     taken = chosen[np.arange(ratio)[None, :] < count[:, None]]
     share = 1.0 / np.repeat(count, count)
-    return _in_row_order(layout.focal_rows, served, count, layout.pool_rows[taken], share)
+    return in_row_order(layout.focal_rows, served, count, layout.pool_rows[taken], share)
 
 
 def _closest_round(

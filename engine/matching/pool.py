@@ -26,6 +26,7 @@ from engine.submission.fields import SUBGROUPS as OF_SUBMISSION
 TREATED, ID, PERSON = "treated", "disposal_id", "person_id"
 AGES = ((18, "under 18"), (21, "18 to 20"), (25, "21 to 24"), (35, "25 to 34"), (45, "35 to 44"))
 OLDEST_AGES = "45 and over"
+_BANDS = (*(name for _, name in AGES), OLDEST_AGES)
 OF_STORE = {
     "sex": "sex",
     "age": "age_at_index",
@@ -34,6 +35,8 @@ OF_STORE = {
     "prison": "prison",
     "index_type": "index_type",
 }
+OF_A_PERSON = ("sex", "age", "year", "index_type")
+"""Sub-groups whose comparison people are of the same level."""
 SUBGROUPS = (*OF_STORE, *OF_SUBMISSION)
 """What sub-analyses can be made by: columns of the store, and of the submission."""
 
@@ -210,8 +213,21 @@ def _age_band(age: int | None) -> str | None:
 
 
 def with_levels(pool: Pool, name: str, level: str) -> NDArray[np.bool_]:
-    """Return the rows of the treated of one level and of everybody in the pool, bool, (n,)."""
+    """Return the rows of the treated of one level and of those to compare them with, bool, (n,).
+
+    Women are compared with women and the young with the young: of what a person is, the same level.
+    What a place or a service decides has no like in the pool, or leaves too few of it: everybody.
+    """
     chosen = ~pool.treated
+    if name == "age":
+        least = dict(zip(_BANDS, (0, *(limit for limit, _ in AGES)), strict=True))[level]
+        most = dict(zip(_BANDS, (*(limit for limit, _ in AGES), 1_000), strict=True))[level]
+        ages = to_numpy(pool.table[OF_STORE[name]].fill_null(-1).combine_chunks())
+        chosen &= (ages >= least) & (ages < most)
+    elif name in OF_A_PERSON:
+        values = _plain(pool.table[OF_STORE[name]])
+        same = pc.equal(values.cast(pa.utf8()), level)
+        chosen &= to_numpy(pc.fill_null(same, False).combine_chunks())
     chosen[pool.treated] = [value == level for value in pool.groups[name]]
     return chosen
 

@@ -10,6 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.matching.sorting import pool_in_order
+from engine.spill import MEMORY, Space
 from kernels.extent import count_matchable, smallest_caliper
 from kernels.nearest import windows_into
 from kernels.ordering import rows_by_cell_and_score
@@ -49,6 +51,8 @@ class Problem:
         Whitened coordinates for Mahalanobis distance.
     caliper : float
         Largest difference of scores, inclusive; inf for none.
+    space : Space
+        Where sorted arrays are made.
     """
 
     score: Floats
@@ -61,11 +65,12 @@ class Problem:
     width: Floats = field(default_factory=lambda: np.empty(0))
     position: Floats | None = None
     caliper: float = float("inf")
+    space: Space = MEMORY
 
     @cached_property
     def layout(self) -> "Layout":
         """Pool and focal rows in sorted order: sorted once, however often they are looked at."""
-        return lay_out(self.score, self.focal, self.eligible, self.cell)
+        return lay_out(self.score, self.focal, self.eligible, self.cell, self.space)
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,11 @@ class Layout:
 
 
 def lay_out(
-    score: Floats, focal: NDArray[np.bool_], eligible: NDArray[np.bool_], cell: Integers | None
+    score: Floats,
+    focal: NDArray[np.bool_],
+    eligible: NDArray[np.bool_],
+    cell: Integers | None,
+    space: Space = MEMORY,
 ) -> Layout:
     """Sort the rows that take part, partners and focal rows apart.
 
@@ -111,14 +120,16 @@ def lay_out(
         Finite where eligible.
     focal, eligible : bool, shape (n,)
     cell : int64, shape (n,), or None
+    space : Space
+        Where the arrays of the pool are made.
 
     Returns
     -------
     Layout
     """
     n_cells = 1 if cell is None else int(cell.max(initial=0)) + 1
-    pool_rows, pool_score, pool_start = rows_by_cell_and_score(
-        score, ~focal & eligible, cell, n_cells
+    pool_rows, pool_score, pool_start = pool_in_order(
+        score, ~focal & eligible, cell, n_cells, space
     )
     # The focal rows are few: sorted among themselves, not searched for in the table again.
     focal_rows = np.flatnonzero(focal & eligible)
@@ -126,7 +137,7 @@ def lay_out(
     focal_order, focal_score, focal_start = rows_by_cell_and_score(
         score[focal_rows], np.ones(len(focal_rows), dtype=np.bool_), focal_cell, n_cells
     )
-    run = np.empty(len(pool_score), dtype=np.int64)
+    run = space.empty(len(pool_score), np.int64)
     mark_runs(pool_score, pool_start, run)
     if focal_cell is None:
         low = np.zeros(len(focal_rows), dtype=np.int64)

@@ -8,6 +8,7 @@ treated have no part in an effect on the treated and leave, and if that is not e
 estimate with intercept correction takes over, and says so.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,14 +17,17 @@ from numpy.typing import NDArray
 
 from engine.errors import InputError, UnfittedError
 from engine.matching.design import Design, code_columns, term_names, term_of_level
+from engine.matching.mapped_sums import MappedSums
 from engine.matching.screening import Tally, describe, screen, tally_columns
 from engine.matching.separation import SeparatedTerm, describe_separated, separated_terms
+from engine.spill import Space
 from kernels.cholesky import condition_number
 from kernels.columns import CodedColumns, take_rows
 from kernels.elementary import logarithm
 from kernels.newton import (
     CONVERGED,
     NewtonFit,
+    Sums,
     correct_intercept,
     fit,
     fit_firth,
@@ -31,6 +35,7 @@ from kernels.newton import (
 )
 
 FitMethod = Literal["ml", "ridge", "firth"]
+SumsOf = Callable[[CodedColumns, NDArray[np.uint8], NDArray[np.float64]], Sums]
 
 _BOUNDED_LOGIT = 20.0
 _CONDITION_WARNED = 1e8
@@ -178,6 +183,7 @@ def fit_propensity(
     weights: NDArray[np.float64] | None = None,
     ridge: float = DEFAULT_RIDGE,
     focal_treated: bool = True,
+    sums: SumsOf | None = None,
 ) -> PropensityModel:
     """Fit the propensity model of a design.
 
@@ -194,6 +200,8 @@ def fit_propensity(
         Penalty of the ridge fit, > 0.
     focal_treated : bool
         Whether the effect is on the treated; decides which lone levels may leave.
+    sums : callable, optional
+        Makes who sums over the rows, from columns, treated and weights; this process by default.
 
     Returns
     -------
@@ -232,15 +240,23 @@ def fit_propensity(
     kept: slice | NDArray[np.int64] = slice(None)
     if left_out.any():
         kept = np.flatnonzero(~left_out)
-        part = take_rows(columns, kept)
+        part = take_rows(columns, kept, design.space.empty)
         own = no_weights if weights is None else work[kept]
     label = label[kept]
     fitted = None
     if method != "firth":
         penalty = ridge if method == "ridge" else 0.0
-        fitted = fit(part, label, own, active, ridge=penalty)
+        fitted = fit(
+            part,
+            label,
+            own,
+            active,
+            ridge=penalty,
+            sums=_sums_of(design, part, label, own, sums),
+        )
         if method == "ml" and not _certified(fitted, own):
-            found = _separated(design, active, treated, work, _of_all(fitted.eta, left_out))
+            eta = _of_all(fitted.eta, left_out, design.space)
+            found = _separated(design, active, treated, work, eta)
             if found:
                 separation += [Separation(term.name, term.kind) for term in found]
                 notes.append(
@@ -279,7 +295,7 @@ def fit_propensity(
     return PropensityModel(
         _terms(columns, fitted, names, active),
         FittedColumns(columns, fitted.information, active, fitted.beta),
-        _of_all(fitted.eta, left_out),
+        _of_all(fitted.eta, left_out, design.space),
         left_out,
         name_of_method,
         fitted.iterations,
@@ -296,13 +312,31 @@ def fit_propensity(
     )
 
 
-def _of_all(eta: NDArray[np.float64], left_out: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _of_all(
+    eta: NDArray[np.float64], left_out: NDArray[np.bool_], space: Space
+) -> NDArray[np.float64]:
     """Return the linear predictor of all rows, -inf for those that are left out."""
     if not left_out.any():
         return eta
-    found = np.full(len(left_out), -np.inf)
+    found = space.empty(len(left_out))
+    found.fill(-np.inf)
     found[~left_out] = eta
     return found
+
+
+def _sums_of(
+    design: Design,
+    columns: CodedColumns,
+    label: NDArray[np.uint8],
+    weights: NDArray[np.float64],
+    given: SumsOf | None,
+) -> Sums | None:
+    """Return who sums over the rows; None for the fit's own way, which is for rows in memory."""
+    if given is not None:
+        return given(columns, label, weights)
+    if design.space.out_of_core:
+        return MappedSums(columns, label, weights, design.space)
+    return None
 
 
 def _refuse_unconverged() -> None:

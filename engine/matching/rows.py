@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from engine.buffers import to_numpy
+from engine.buffers import to_arrow, to_numpy
 from engine.columns import (
     as_boolean_treatment,
     as_codes,
@@ -22,6 +22,7 @@ from engine.matching.design import Design, read_design
 from engine.matching.identity import Identity, identify
 from engine.matching.options import MatchOptions
 from engine.matching.propensity import require_both_arms
+from engine.spill import MEMORY, Space
 from engine.tables import TableSource, column
 
 
@@ -67,7 +68,10 @@ class Rows:
 
 
 def read_rows(
-    source: TableSource, options: MatchOptions, progress: Callable[[float], None] | None = None
+    source: TableSource,
+    options: MatchOptions,
+    progress: Callable[[float], None] | None = None,
+    space: Space = MEMORY,
 ) -> Rows:
     """Read the columns of a match, all but the outcomes.
 
@@ -77,6 +81,8 @@ def read_rows(
     options : MatchOptions
     progress : callable, optional
         Told the share done.
+    space : Space
+        Where the columns that are kept are made.
 
     Returns
     -------
@@ -93,10 +99,11 @@ def read_rows(
         values, options.treated, name=options.treatment, source=source
     )
     require_both_arms(in_data_order)
-    identity = identify(source, options.id, options.seed)
+    identity = identify(source, options.id, options.seed, space)
     design = read_design(
-        source, options.covariates, options.categorical, identity, options.missing, progress
-    )
+        source, options.covariates, options.categorical, identity, options.missing, progress,
+        space,
+    )  # fmt: skip
     limits = options.covariate_caliper
     covariate = _numbers(source, tuple(c.column for c in limits), "caliper", identity)
     width = [
@@ -164,6 +171,8 @@ def _people(source: TableSource, name: str, identity: Identity) -> NDArray[np.in
 def people_of(values: pa.ChunkedArray, identity: Identity) -> NDArray[np.int64]:
     """Return the number of each row's person, in [0, people), int64, shape (n,).
 
+    People are numbered by their first row in canonical order.
+
     Parameters
     ----------
     values : pyarrow.ChunkedArray
@@ -175,7 +184,9 @@ def people_of(values: pa.ChunkedArray, identity: Identity) -> NDArray[np.int64]:
     array = values.unify_dictionaries().combine_chunks()
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0)
-    return identity.gather(to_numpy(array.indices).astype(np.int64))
+    in_order = identity.gather(to_numpy(array.indices))
+    # Numbered anew in canonical order: the number of a person is the key of their random draws.
+    return to_numpy(pc.dictionary_encode(to_arrow(in_order)).indices).astype(np.int64)
 
 
 def _score(source: TableSource, options: MatchOptions, identity: Identity) -> NDArray[np.float64]:

@@ -114,6 +114,7 @@ def score_rows(rows: Rows, options: MatchOptions) -> Scoring:
         position=whiten(rows.mahalanobis, rows.treated, options.mahalanobis)
         if options.mahalanobis
         else None,
+        space=rows.design.space,
     )
     width, width_logit, gap = _NO_LIMIT, _NO_LIMIT, 1.0
     if options.keep_share is not None:

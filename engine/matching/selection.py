@@ -16,6 +16,7 @@ from engine.matching.pairing import (
 )
 from engine.matching.problem import Problem, maximum_matchable, scan_cost
 from engine.matching.radius import Windows, match_within_radius
+from engine.matching.ranges import can_cut, cut, joined, pair_range, pair_ranges_in_turn
 from engine.matching.rows import Rows
 from engine.matching.scoring import Scoring, capacity
 
@@ -65,13 +66,31 @@ def pair_rows(problem: Problem, rows: Rows, options: MatchOptions, ratio: int) -
     ratio : int
         Partners wanted; overrides the options' own, for the path.
     """
+    one_person = options.one_per_person
+    order = None if options.replace else options.order
+    by_range = problem.space.out_of_core and can_cut(problem, order, one_per_person=one_person)
     if options.replace:
-        return pair_with_replacement(problem, ratio=ratio, ties_all=options.ties == "all")
+        ties_all = options.ties == "all"
+        if by_range:
+            parts = (
+                pair_range(problem, one, ratio=ratio, ties_all=ties_all) for one in cut(problem)
+            )
+            return joined(problem, parts)
+        return pair_with_replacement(problem, ratio=ratio, ties_all=ties_all)
     quota = None
     rounds = ratio
     if options.max_ratio is not None and options.max_ratio > ratio:
         quota = variable_quota(problem, ratio, options.max_ratio)
         rounds = options.max_ratio
+    if by_range:
+        return pair_ranges_in_turn(
+            problem,
+            cut(problem),
+            ratio=rounds,
+            quota=quota,
+            reuse_max=capacity(options),
+            order=options.order,
+        )
     return pair_without_replacement(
         problem,
         ratio=rounds,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from engine.errors import InputError, JusticeLabError, StorageError, UsageError
+from engine.errors import InputError, JusticeLabError, StorageError
 
 SPILL = "spill"
 """Folder inside the work folder that DuckDB may write to when memory runs short."""
@@ -123,38 +122,6 @@ def private_database(
     finally:
         os.umask(before)
         shutil.rmtree(spill, ignore_errors=True)
-
-
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_LEAST_MEMORY = 256 << 20
-_MOST_BY_DEFAULT = 4 << 30
-
-
-def memory_from(text: str | None) -> int:
-    """Return a size such as ``4G`` or ``512M`` in bytes; without one, a share of the machine's.
-
-    Parameters
-    ----------
-    text : str or None
-        None takes a third of the memory of the machine, at most 4 GiB.
-
-    Raises
-    ------
-    UsageError
-        The text is no size, or less than 256 MiB.
-    """
-    if text is None:
-        whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        return max(min(whole // 3, _MOST_BY_DEFAULT), _LEAST_MEMORY)
-    found = re.fullmatch(r"([0-9]{1,6})([kmgt]?)(i?b)?", text.strip().lower())
-    size = int(found[1]) * _UNITS[found[2]] if found else 0
-    if size < _LEAST_MEMORY:
-        raise UsageError(
-            "the size of --memory cannot be used",
-            rule="a size such as 4G or 512M, at least 256M",
-            repair="Give another size, or leave out --memory",
-        )
-    return size
 
 
 def quoted(text: str) -> str:

@@ -40,6 +40,7 @@ from engine.store.folder import (
     write_manifest,
     write_part,
 )
+from engine.store.footprint import database_of_prepare
 from engine.store.imported_model import ImportedModel, read_imported_model
 from engine.store.index_table import MEASURES, PartitionTables, partition_tables
 from engine.store.link_index import write_link_index
@@ -81,6 +82,7 @@ def prepare(
     *,
     threads: int = 2,
     memory_bytes: int = 2 << 30,
+    ceiling: int | None = None,
     people_in_a_partition: int = PEOPLE_IN_A_PARTITION,
     link_model: str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
@@ -97,6 +99,9 @@ def prepare(
         At least 1; the store does not depend on it.
     memory_bytes : int
         Memory for the database; the partition being computed comes on top.
+    ceiling : int, optional
+        Memory for all together: the database then gets what the rest leaves, whatever
+        ``memory_bytes`` says.
     people_in_a_partition : int
         Taken for a new store; a renewed one keeps its partitions.
     link_model : path, optional
@@ -112,10 +117,14 @@ def prepare(
     ------
     InputError
         The extract cannot be used. An old store stays as it was.
+    StorageError
+        The ceiling is too low; nothing was written.
     """
     model = None if link_model is None else read_imported_model(Path(link_model))
     opened, problems = open_extract(extract)
     refuse(CheckReport(opened, tuple(problems), {}, {}, pa.table({})))
+    if ceiling is not None:
+        memory_bytes = database_of_prepare(opened, ceiling, people_in_a_partition)
     folder = make_folder(store)
     with (
         locked(folder),

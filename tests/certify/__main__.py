@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 
 from tests.certify import fit_nation
+from tests.certify.attacks import jobs
 from tests.certify.coverage import MAIN, Cell, simulate
 from tests.certify.fuzz import fuzz
-from tests.certify.jobs import jobs
 from tests.certify.nation import nations
 from tests.certify.row_group import row_group
 from tests.certify.scenarios import (
@@ -192,7 +192,7 @@ def main() -> int:
     }
     if asked.check in long:
         lines, held = long[asked.check](asked.size)
-        if asked.check not in {"nation", "study"}:
+        if asked.check not in {"jobs", "nation", "study"}:
             for line in lines:
                 print(json.dumps(line))
         if asked.json:

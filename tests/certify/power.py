@@ -152,6 +152,7 @@ class Acknowledging:
 
     events: list[Event]
     workers: int = 1
+    threads: int = 1
 
     def map(self, tasks: Iterator[Task]) -> Generator[Done]:
         """Compute one task after the other."""

@@ -44,7 +44,7 @@ from tests.engine.cohort.support import truth_linker
 
 PEOPLE = 300_000
 SIZE = 500
-NATIONS = {"ci": 1, "release": 5}
+NATIONS = {"ci": 1, "release": 6}
 """Nations by size of the check; 40 services each."""
 STRENGTH = {NONE: 0.0, BENEFICIAL: 0.35, ADVERSE: 0.18}
 WITH_NEEDS = "oasys_linked_with"

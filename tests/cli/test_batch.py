@@ -1,4 +1,4 @@
-"""The page of ``justicelab batch`` names what there is; it is run in ``test_run.py``."""
+"""``justicelab batch``: its page names what there is; ``test_run.py`` runs it beside a store."""
 
 import inspect
 import re

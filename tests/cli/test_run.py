@@ -81,6 +81,43 @@ def test_a_study_from_the_command_line(run, tmp_path):
     assert shown.stderr == ""
 
 
+def bootstrap(*options):
+    arguments = ["study", "--replicates", "200", *options]
+    return CliRunner().invoke(app, ["bootstrap", *arguments])
+
+
+def test_a_study_is_resampled_and_its_report_says_so(run, nation, tmp_path):
+    assert run("--quiet").exit_code == 0
+    release = tmp_path / "study" / "release"
+    page = (release / "report.html").read_text()
+    plain = (release / "results.json").read_bytes()
+    result = bootstrap()
+
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0] == "wild bootstrap of the linear form, 200 replicates"
+    assert lines[1].split() == ["main", "interval", "resampled", "measure"]
+    assert lines[2].endswith("  People who reoffended within a year")
+    assert len(lines) == 2 + 11
+    assert "second opinion" in result.stderr
+    # No figure on the screen has more digits than the report: whole numbers, or two decimals.
+    assert not re.findall(r"\d\.\d{3}", result.output)
+    assert (release / "results.json").read_bytes() == plain
+    whole = (release / "report.html").read_text()
+    assert 'id="again"' not in page
+    assert 'id="again"' in whole
+    shown = bootstrap("--json", "-q")
+    assert shown.stdout.encode() == (release / "bootstrap.json").read_bytes()
+    assert (release / "report.html").read_text() == whole
+    for kind in ("weighted", "subsample"):
+        assert bootstrap("--kind", kind, "-q").exit_code == 0
+    refused = bootstrap("--kind", "set", "--store", str(nation / "store"))
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "reuse" in refused.stderr
+    dry = bootstrap("--dry-run")
+    assert dry.stdout.startswith("study        study")
+
+
 def test_a_dry_run_writes_nothing(run, tmp_path):
     result = run("--dry-run")
 

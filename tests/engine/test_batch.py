@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import engine.batch as batch_module
-from engine.batch import batch
+from engine import batch_shared, study_footprint
+from engine.batch import Options, batch
 from engine.cohort.base import open_base, write_base
 from engine.cohort.choose import choose_index
 from engine.cohort.pool import comparison_pool, pool_base
@@ -239,6 +240,27 @@ def test_shares_and_processes_take_up_what_is_finished(plans, truth_nation, made
     for name in ("s0", "s1"):
         own, theirs = (files_of(f / "studies" / name) for f in (out, made.folder))
         assert own == theirs
+
+
+@pytest.mark.parametrize("workers", [None, 3])
+def test_a_batch_that_does_not_fit_its_ceiling_links_nobody(
+    plans, truth_nation, tmp_path, monkeypatch, workers
+):
+    told = []
+    monkeypatch.setattr(batch_shared, "link_submissions", lambda *_, **__: told.append("linked"))
+    enough = 1 << 30
+    ceiling = enough - 1 if workers is None else (workers + 1) * enough - 1
+    monkeypatch.setattr(study_footprint, "_RECORDS", enough)
+
+    with pytest.raises(StorageError, match="--memory"):
+        batch(
+            [plans / "s0.toml"],
+            truth_nation.store.folder,
+            tmp_path / "out",
+            workers=workers,
+            options=Options(ceiling=ceiling),
+        )
+    assert not told
 
 
 def test_names_that_cannot_be_told_apart_are_refused(plans, truth_nation, tmp_path):

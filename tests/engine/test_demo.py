@@ -93,7 +93,7 @@ def test_every_page_says_that_it_is_made_up_and_the_index_leads_to_all(made):
 @pytest.mark.slow
 @pytest.mark.parametrize(("device", "width"), [("desktop", 1280), ("phone", 390)])
 def test_pictures_of_every_page_can_be_looked_at(made, chromium, tmp_path, device, width):  # noqa: F811
-    """Kept where ``JUSTICELAB_SCREENSHOTS`` says, outside the repository, and thrown away elsewhere."""
+    """Kept where ``JUSTICELAB_SCREENSHOTS`` says, outside the repository; else thrown away."""
     kept = Path(os.environ.get("JUSTICELAB_SCREENSHOTS") or tmp_path)
     kept.mkdir(parents=True, exist_ok=True)
     for name, path in pages_of(made).items():

@@ -2,13 +2,15 @@
 
 A cohort is a sample without replacement from everybody's eligible index disposals, with chances in
 proportion to a weight; the weight is the selection. A person with many disposals is the likelier to
-be met, as in life, and is taken once. The effect removes events from the year after
-the index date, or adds some; both careers are kept, so the truth is exact for each person.
+be met, as in life, and is taken once, at the first disposal at which the service would meet them:
+what comes later has no say in it. The effect removes events from the year after the index date, or
+adds some; both careers are kept, so the truth is exact for each person.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +41,9 @@ LARGEST_SHARE = 0.05
 
 SCARCE = 2.0
 """Eligible people for each of a cohort's, below which a cohort is not made."""
-_KEPT = 3
-"""Times its size that candidates of an intervention are kept, as others may take some first."""
+_KEPT = 6
+"""Times its size that candidates of an intervention are kept, as others may take some first, and as
+a person may be there with several disposals."""
 
 _LEAST_SCORE = -600.0
 """Score below which nobody is likelier to be chosen than another: no weight may become 0."""
@@ -111,7 +114,7 @@ ABSENT = 0.08
 
 
 class Candidates(NamedTuple):
-    """Eligible index disposals with the smallest selection keys, shape (m,).
+    """Eligible index disposals with the smallest selection keys, shape (m,), several of a person.
 
     Parameters
     ----------
@@ -123,12 +126,20 @@ class Candidates(NamedTuple):
         Person.
     row : int64
         Row of the person's block of careers.
+    day : int64
+        Index date.
     """
 
     intervention: Ints
     key: Floats
     unit: NDArray[np.uint64]
     row: Ints
+    day: Ints
+
+    def take(self, rows: Ints) -> Candidates:
+        """Return some of the rows."""
+        columns: Any = [column[rows] for column in self]
+        return Candidates(*columns)
 
 
 class Treated(NamedTuple):
@@ -262,7 +273,7 @@ def candidates(
     chosen: list[int],
     interventions: Interventions = INTERVENTIONS,
 ) -> Candidates:
-    """Return the block's candidates: each person's row with the smallest key, by intervention.
+    """Return the block's candidates: the rows with the smallest keys, by intervention.
 
     Parameters
     ----------
@@ -285,28 +296,32 @@ def candidates(
     for position in chosen:
         one = interventions[position]
         rows = prison if one.setting == PRISON else community
-        person = careers.person[rows]
-        unit = people.unit[person]
+        unit = people.unit[careers.person[rows]]
         # a number for each disposal: an event's day is unique in a career
         event = unit * np.uint64(1 << 20) + careers.day[rows].astype(np.uint64)
         u = uniforms(event, STAGE_SUBMISSIONS + 16 * (position + 1), seed, 1)
         waiting = np.empty(len(rows))
         logarithm(np.ascontiguousarray(u[0]), waiting)
         key = -waiting / _weights(people, careers, rows, one)
-        order = np.lexsort((rows, key, person))
-        first = np.ones(len(rows), dtype=bool)
-        first[1:] = person[order][1:] != person[order][:-1]
-        best = order[first]
-        key, unit, rows = key[best], unit[best], rows[best]
         few = np.argsort(key, kind="stable")[: _KEPT * one.size]
         pieces.append(
-            Candidates(np.full(len(few), position, dtype=np.int64), key[few], unit[few], rows[few])
+            Candidates(
+                np.full(len(few), position, dtype=np.int64),
+                key[few],
+                unit[few],
+                rows[few],
+                careers.index_day[rows[few]],
+            )
         )
-    if not pieces:
-        nothing = np.empty(0, dtype=np.int64)
-        return Candidates(nothing, np.empty(0), np.empty(0, dtype=np.uint64), nothing)
-    columns = [np.concatenate(column) for column in zip(*pieces, strict=True)]
-    return Candidates(columns[0], columns[1], columns[2].astype(np.uint64), columns[3])
+    return join_candidates(pieces)
+
+
+def join_candidates(pieces: Iterable[Candidates]) -> Candidates:
+    """Return all candidates of several lots."""
+    nothing = np.empty(0, dtype=np.int64)
+    nobody = Candidates(nothing, np.empty(0), np.empty(0, dtype=np.uint64), nothing, nothing)
+    columns: Any = [np.concatenate(column) for column in zip(nobody, *pieces, strict=True)]
+    return Candidates(*columns)
 
 
 def fewest(found: Candidates, interventions: Interventions = INTERVENTIONS) -> Candidates:
@@ -317,10 +332,9 @@ def fewest(found: Candidates, interventions: Interventions = INTERVENTIONS) -> C
     keep = []
     for position in np.unique(found.intervention):
         rows = np.flatnonzero(found.intervention == position)
-        order = np.lexsort((found.unit[rows], found.key[rows]))
+        order = np.lexsort((found.row[rows], found.unit[rows], found.key[rows]))
         keep.append(rows[order][: _KEPT * interventions[position].size])
-    rows = np.concatenate(keep) if keep else np.empty(0, dtype=np.int64)
-    return Candidates(found.intervention[rows], found.key[rows], found.unit[rows], found.row[rows])
+    return found.take(np.concatenate(keep) if keep else np.empty(0, dtype=np.int64))
 
 
 def choose(
@@ -341,6 +355,11 @@ def choose(
     scarce : list of int
         Positions of those with fewer than ``SCARCE`` eligible people for each they need; nobody is
         treated there, because hardly anybody would be left to compare them with.
+
+    Notes
+    -----
+    Disposals with keys up to a bound are met by the service; the bound is such that enough people
+    have one, and they are taken at their first.
     """
     taken = np.empty(0, dtype=np.uint64)
     keep = [np.empty(0, dtype=np.int64)]
@@ -348,18 +367,24 @@ def choose(
     for position in wanted:
         needed = in_records(interventions[position])
         rows = np.flatnonzero(found.intervention == position)
-        rows = rows[np.lexsort((found.unit[rows], found.key[rows]))]
         rows = rows[~np.isin(found.unit[rows], taken)]
-        if len(rows) < SCARCE * needed:
+        best = np.sort(found.key[_lowest_of_each(found, rows, found.key)])
+        if len(best) < SCARCE * needed:
             scarce.append(position)
             continue
-        taken = np.union1d(taken, found.unit[rows[:needed]])
-        keep.append(rows[:needed])
-    rows = np.concatenate(keep)
-    chosen = Candidates(
-        found.intervention[rows], found.key[rows], found.unit[rows], found.row[rows]
-    )
-    return chosen, scarce
+        rows = rows[found.key[rows] <= best[needed - 1]]
+        rows = _lowest_of_each(found, rows, found.day)
+        taken = np.union1d(taken, found.unit[rows])
+        keep.append(rows)
+    return found.take(np.concatenate(keep)), scarce
+
+
+def _lowest_of_each(found: Candidates, rows: Ints, values: NDArray[np.generic]) -> Ints:
+    """Return of the rows the one with each person's lowest value, by person."""
+    order = rows[np.lexsort((found.row[rows], values[rows], found.unit[rows]))]
+    first = np.ones(len(order), dtype=bool)
+    first[1:] = found.unit[order][1:] != found.unit[order][:-1]
+    return order[first]
 
 
 def apply_effects(

@@ -54,6 +54,7 @@ from engine.records.synthetic.interventions import (
     candidates,
     choose,
     fewest,
+    join_candidates,
     possible,
 )
 from engine.records.synthetic.offence_codes import lookup_table
@@ -310,11 +311,9 @@ def _select(
             people, careers, plan.seed, plan.years, plan.last_day, wanted, plan.interventions
         )
 
-    nothing = np.empty(0, dtype=np.int64)
-    found = Candidates(nothing, np.empty(0), np.empty(0, dtype=np.uint64), nothing)
+    found = join_candidates(())
     for block, more in enumerate(_in_order(look, range(plan.blocks if wanted else 0), threads)):
-        joined: Any = [np.concatenate(pair) for pair in zip(found, more, strict=True)]
-        found = fewest(Candidates(*joined), plan.interventions)
+        found = fewest(join_candidates((found, more)), plan.interventions)
         tell("choose", (block + 1) / plan.blocks)
     chosen, scarce = choose(found, wanted, plan.interventions)
     reasons = dict.fromkeys(skipped, "larger than 5 % of the people")

@@ -208,17 +208,21 @@ def _with_room(
 
 
 def _sides(zero: float, y: float, ends: tuple[str, str], width: float) -> list[str]:
-    """Words on both sides of zero; their first word alone where there is no room for more."""
+    """Words on both sides of zero; their first word alone where there is no room for more.
 
-    def fits(words: tuple[str, str]) -> bool:
+    Where zero is at the edge, the words of the other side stand alone: they say enough.
+    """
+
+    def fit(words: tuple[str, str]) -> tuple[bool, bool]:
         left, right = (svg.text_width(f"{one} →", 13) + 8 for one in words)
-        return zero > left and width - zero > right
+        return zero > left, width - zero > right
 
-    words = ends if fits(ends) else (ends[0].split()[0], ends[1].split()[0])
-    return [
+    words = ends if all(fit(ends)) else (ends[0].split()[0], ends[1].split()[0])
+    both = (
         svg.text(zero - 8, y, f"← {words[0]}", size=13, fill=svg.GREY, text_anchor="end"),
         svg.text(zero + 8, y, f"{words[1]} →", size=13, fill=svg.GREY),
-    ]
+    )
+    return [side for side, there in zip(both, fit(words), strict=True) if there]
 
 
 def _interval(

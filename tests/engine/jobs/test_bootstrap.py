@@ -12,7 +12,7 @@ import pytest
 
 import justicelab
 from engine.errors import CannotCreateError, InputError, UsageError
-from engine.jobs.bootstrap import Asked, _prepare, bootstrap, collect, show_plan
+from engine.jobs.bootstrap import Asked, bootstrap, collect, prepare, show_plan
 from engine.jobs.collect import Collected
 from engine.jobs.finished import open_finished, read_linear_forms
 from engine.jobs.job import job_folder, verified
@@ -138,7 +138,7 @@ def test_bootstrap_json_stands_beside_the_results_and_in_the_manifest(folder):
 
 
 def values_of(folder, count):
-    prepared = _prepare(folder, Asked(count))
+    prepared = prepare(folder, Asked(count))
     collected = Collected(prepared.wanted, prepared.job.columns)
     place = job_folder(prepared.finished.folder, prepared.job)
     for shard in verified(place, prepared.job, drop=False):
@@ -175,12 +175,13 @@ def test_shares_in_any_order_and_workers_give_the_same_bytes(folder, finished, t
     assert (pooled / "bootstrap.json").read_bytes() == whole
 
 
-def test_the_order_of_the_rows_does_not_matter(table, folder, tmp_path):
-    bootstrap(folder, Asked(REPLICATES))
-    matched(table.with_name("other.csv"), tmp_path / "other")
-    bootstrap(tmp_path / "other", Asked(REPLICATES))
-    name = "bootstrap.json"
-    assert (tmp_path / "other" / name).read_bytes() == (folder / name).read_bytes()
+@pytest.mark.parametrize("design", ["5-nn", "people"])
+def test_the_order_of_the_rows_does_not_matter(table, tmp_path, design):
+    for name in ("table", "other"):
+        matched(table.with_name(f"{name}.csv"), tmp_path / name, design)
+        bootstrap(tmp_path / name, Asked(REPLICATES))
+    for name in ("bootstrap.json", "linear-form.parquet", "results.json"):
+        assert (tmp_path / "other" / name).read_bytes() == (tmp_path / "table" / name).read_bytes()
 
 
 def test_only_a_job_that_was_started_is_resumed(folder):

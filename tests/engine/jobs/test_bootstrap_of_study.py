@@ -139,10 +139,14 @@ def test_the_replicates_are_those_of_the_linear_form(study):
     table = pq.read_table(study / "private" / "linear-form.parquet")
     matched = json.loads((study / "private" / "results.json").read_bytes())
     n = matched["analyses"][0]["counts"]["treated_matched"]
+    person = table["unit"].to_numpy().astype(np.int64)
+    people = int(person.max()) + 1
+    assert people < len(person)  # some people of the comparison are there with several disposals
     for one in content_of(study)["estimates"][:2]:
-        phi = table[f"{one['outcome']}:{one['type']}"].to_numpy()
+        sums = np.zeros(people)
+        np.add.at(sums, person, table[f"{one['outcome']}:{one['type']}"].to_numpy())
         errors = multiplier_replicates(
-            np.ascontiguousarray(phi)[None], table["unit"].to_numpy(),
+            sums[None], np.arange(people, dtype=np.uint64),
             multiplier="exponential", seed=7, stop=REPLICATES,
         )  # fmt: skip
         wanted = bootstrap_intervals(one["difference"], one["difference"] + errors[:, 0] / n)
@@ -200,6 +204,17 @@ def test_a_radius_match_is_fitted_and_matched_again(study_of, store, tmp_path):
     words = " ".join(StudyPage((folder / "release" / "report.html").read_text()).text)
     assert "a new match" in words
     assert "nothing may be read" not in words
+
+
+def test_a_refit_takes_the_ratio_that_the_study_took(study_of, store, tmp_path):
+    plan = {"matching": {"further_ratios": [7]}, "gate": {"largest_smd": 1e-9}}
+    smd = study_of(tmp_path / "closed", **plan).exact["analyses"][0]["gate"]["rules"][2]["value"]
+    plan["gate"] = {"largest_smd": smd, "matched_share": 0.2}
+    study = study_of(tmp_path / "study", **plan)
+    assert study.exact["method"]["ratio"] == 7
+    shown = bootstrap(study.folder, Asked(REPLICATES, "refit", store=store))
+
+    assert shown["measures"][0]["intervals"]
 
 
 def test_a_refit_of_nearest_neighbours_says_that_it_is_not_valid(study_of, store, tmp_path):

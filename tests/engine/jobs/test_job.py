@@ -60,6 +60,7 @@ class Counting:
     """Counts the units that are computed."""
 
     workers = 1
+    threads = 1
 
     def __init__(self):
         self.units = []
@@ -297,7 +298,7 @@ def test_shards_grow_to_the_work_asked_for_and_the_course_is_told(tmp_path):
             seconds=0.05, tell=lambda course: told.append((course, len(course.collected.so_far))),
         )  # fmt: skip
     sizes = [int(name[-18:-6]) - int(name[-31:-19]) for name in shards_of(tmp_path)]
-    assert sizes[0] == BLOCK
+    assert sizes[0] == BLOCK * Here().threads
     assert max(sizes) <= 100
     assert np.median(sizes[1:-1]) >= 32
     assert [course.done for course, _ in told] == [0, *np.cumsum(sizes)]
@@ -305,6 +306,38 @@ def test_shards_grow_to_the_work_asked_for_and_the_course_is_told(tmp_path):
     assert np.isnan(told[0][0].seconds_left)
     assert told[-1][0].seconds_left == 0.0
     assert told[3][0].seconds_left > 0.0
+
+
+class Slow:
+    """Says of each shard that it took so many seconds, which can double and halve."""
+
+    workers = 1
+
+    def __init__(self, cost, threads, drift):
+        self.cost, self.threads, self.drift = cost, threads, drift
+        self.seconds, self.sizes = [], []
+
+    def map(self, tasks):
+        for number, done in enumerate(Here().map(tasks)):
+            factor = self.drift[number % len(self.drift)]
+            blocks = -(-len(done.units) // (BLOCK * self.threads))
+            self.seconds.append(blocks * BLOCK * self.cost * factor)
+            self.sizes.append(len(done.units))
+            yield replace(done, seconds=self.seconds[-1])
+
+
+@given(
+    st.floats(1e-6, 1.8),
+    st.integers(1, 16),
+    st.lists(st.floats(0.7, 2.0), min_size=1, max_size=6),
+)
+@settings(max_examples=20, deadline=None)
+def test_a_kill_costs_thirty_seconds_of_work_at_most(tmp_path_factory, cost, threads, drift):
+    slow = Slow(cost, threads, drift)
+    place = tmp_path_factory.mktemp("slow")
+    assert finish(place, 500, seconds=None, backend=slow) == expected(500)
+    assert max(slow.seconds) <= 30.0
+    assert {size % (BLOCK * threads) for size in slow.sizes[:-1]} <= {0}
 
 
 def test_too_little_room_is_said_before_anything_is_computed(tmp_path, monkeypatch):

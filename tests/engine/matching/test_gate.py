@@ -86,6 +86,8 @@ def test_rare_levels_are_judged_together():
     assert (other.mean_treated_matched, other.mean_comparison_after) == pytest.approx((0.1, 0.075))
     assert other.smd_after == pytest.approx(0.025 / ((0.09 + 0.075 * 0.925) / 2) ** 0.5)
     assert merge_rare_levels(rows, 500, denominator="pooled") == tuple(rows)
+    many = [shares(f"group={i}", 0.1, 0.1) for i in range(10)]  # they add up to 1, nearly
+    assert settled_smd(merge_rare_levels(many, 50, denominator="pooled")[0]) == 0.0
 
 
 def test_squares_and_interactions_do_not_count():

@@ -95,12 +95,27 @@ def test_levels_of_treated_people(cohort, pool):
         assert band == "45 and over" if age >= 45 else int(low) <= age <= int(high)
 
 
-def test_a_part_has_its_treated_and_the_whole_pool(pool):
-    keep = with_levels(pool, "sex", "F")
+def test_a_part_is_compared_with_people_like_it(pool):
     sexes = np.array(pool.table["sex"].to_pylist())
+    ages = np.array(pool.table["age_at_index"].to_pylist())
+
+    assert (with_levels(pool, "sex", "F") == (sexes == "F")).all()
+    kept = []
+    for band in set(pool.groups["age"]):
+        low, _, high = band.partition(" to ")
+        inside = ages >= 45 if band == "45 and over" else (ages >= int(low)) & (ages <= int(high))
+        keep = with_levels(pool, "age", band)
+        assert (keep == inside).all()
+        kept.append(keep)
+    assert (np.sum(kept, axis=0) <= 1).all()  # nobody is in two bands
+
+
+def test_a_part_of_a_service_is_compared_with_everybody(pool):
+    keep = with_levels(pool, "completed", "yes")
+    own = np.array([one == "yes" for one in pool.groups["completed"]])
 
     assert keep[~pool.treated].all()
-    assert (keep[pool.treated] == (sexes[pool.treated] == "F")).all()
+    assert (keep[pool.treated] == own).all()
 
 
 def test_regions_and_assessments(pool):

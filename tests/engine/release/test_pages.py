@@ -569,8 +569,8 @@ def test_closeness_by_rule(smd, word):
     assert closeness(smd) == word
 
 
-def drawn_again(results):
-    """Return results with the bootstrap of those of their estimates that have an interval."""
+def drawn_again(results, *, valid=True):
+    """Return results with a bootstrap of their estimates."""
     limits = {"low": -0.25, "high": 0.125, "low_error": 0.001, "high_error": 0.002}
     estimates = [
         {
@@ -588,7 +588,7 @@ def drawn_again(results):
     ]
     resampling = {
         "method": "wild bootstrap of the linear form", "replicates": 1999, "seed": 2**127 + 1,
-        "why": "Valid.", "level": 0.95,
+        "why": "So it is.", "level": 0.95, "valid": valid,
     }  # fmt: skip
     bootstrap = {"resampling": resampling, "estimates": estimates, "notes": ["Main.", "Bear it."]}
     return {**results, "bootstrap": bootstrap}
@@ -610,4 +610,5 @@ def test_the_page_of_a_match_sets_its_bootstrap_beside_the_main_interval(any_res
         } <= found
     if any_results.get("estimates"):
         assert text.count("(read this one)") == len(any_results["estimates"])
+        assert "(read this one)" not in match_page(drawn_again(any_results, valid=False))
         assert "bootstrap." not in match_page(any_results)

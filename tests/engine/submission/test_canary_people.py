@@ -60,14 +60,16 @@ PEOPLE = [person(i) for i in range(1_000)]
 
 
 def words_of(row):
-    """Yield the words that stand for a person: numbers, dates in six formats, unkeyed hashes."""
+    """Yield the words that stand for a person: numbers, dates in six formats, in the forms in which
+    text hides, and unkeyed hashes."""
     born = dt.datetime.strptime(row[2], "%d/%m/%Y").replace(tzinfo=dt.UTC)
     dates = [
         born.strftime(form) for form in ("%d/%m/%Y", "%Y-%m-%d", "%d-%m-%Y", "%d.%m.%Y", "%Y%m%d")
     ]
     dates.append(str((born.date() - dt.date(1899, 12, 30)).days))
     for value in (*dates, *row[4:6], row[0], row[1], row[8]):
-        yield from (value, value.upper(), value.lower(), value[::-1])
+        yield from (value, value.upper(), value.lower(), value[::-1], value.encode().hex())
+        yield base64.b64encode(value.encode()).decode().rstrip("=")
         for name in ("md5", "sha1", "sha256"):
             yield hashlib.new(name, value.encode()).hexdigest()
 
@@ -242,6 +244,8 @@ def test_the_search_finds_what_it_looks_for():
     for value in (row[0], row[2], row[4], row[5], row[8]):
         assert found_in(f'{{"x": "{value}"}}'.encode())
         assert found_in(hashlib.sha256(value.encode()).hexdigest().encode())
+        assert found_in(f"x={base64.b64encode(value.encode()).decode()}".encode())
+        assert found_in(f"[{value.encode().hex()}]".encode())
     assert found_in(row[0].encode("utf-16"))
     assert found_in(base64.b64encode(f"before {row[0]} after".encode()))
     assert found_in(row[0].encode().hex().encode())

@@ -1,4 +1,4 @@
-"""Axe-core on a page at several widths: a phone is a frame, as no window of chromium is that narrow.
+"""Axe-core on a page at several widths; a phone is a frame, as no window is that narrow.
 
 axe-core is kept outside the repository: ``JUSTICELAB_AXE`` names its ``axe.min.js``.
 """

@@ -102,7 +102,7 @@ def test_a_headline_measure_that_is_held_back_has_no_chart_and_no_verdict():
     assert "again" not in draw(results)
     assert "The two" not in " ".join(panel.text)
     row = [shown for key, _, shown in panel.figures if key == "bootstrap.measures.0.withheld"]
-    assert row == ["[suppressed: D2]"] * 6
+    assert row == ["[suppressed: D2]"] * 5
 
 
 def test_the_table_has_a_row_for_each_interval_of_each_measure():
