@@ -17,18 +17,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from engine.buffers import to_arrow, to_numpy
 from engine.cohort.custody import Stays, first_stay_ending_after
 from engine.cohort.disposals import Disposals, first_reoffences, read_stays
 from engine.cohort.rules import Days, Flags, IndexRules
 from engine.store.reading import INDEX, Store, read_years
 
-INDEX_FILE, ROWS_FILE, STAYS_FILE, PEOPLE_FILE = (
-    "index.arrow",
-    "rows.arrow",
-    "stays.arrow",
-    "people.arrow",
-)
+INDEX_FILE = "index.arrow"
 
 
 @dataclass(frozen=True)
@@ -104,48 +98,28 @@ def write_base(folder: Path, base: Base, store: Store, columns: Sequence[str]) -
     columns : sequence of str
         Of the store's index disposals.
     """
-    rows = {f"disposals-{one.name}": getattr(base.disposals, one.name) for one in fields(Disposals)}
-    rows |= {name: getattr(base, name) for name in _OWN}
-    stays = {one.name: getattr(base.stays, one.name) for one in fields(Stays)}
-    people = {"people": stays.pop("people")}
-    for name, arrays in ((ROWS_FILE, rows), (STAYS_FILE, stays), (PEOPLE_FILE, people)):
-        # Flags as whole numbers: Arrow packs eight of them into a byte, which no array can map.
-        plain = {
-            key: to_arrow(one.view(np.uint8) if one.dtype == np.bool_ else one)
-            for key, one in arrays.items()
-        }
-        _write(folder / name, pa.table(plain))
-    _write(folder / INDEX_FILE, read_years(store, INDEX, list(columns)).combine_chunks())
-
-
-def _write(path: Path, table: pa.Table) -> None:
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
+    for field in fields(Disposals):
+        np.save(folder / f"disposals-{field.name}.npy", getattr(base.disposals, field.name))
+    for field in fields(Stays):
+        np.save(folder / f"stays-{field.name}.npy", getattr(base.stays, field.name))
+    for name in _OWN:
+        np.save(folder / f"{name}.npy", getattr(base, name))
+    table = read_years(store, INDEX, list(columns)).combine_chunks()
+    with (
+        pa.OSFile(str(folder / INDEX_FILE), "wb") as sink,
+        pa.ipc.new_file(sink, table.schema) as w,
+    ):
+        w.write_table(table)
 
 
 def open_base(folder: Path) -> Base:
     """Open a base that was written before, without reading it: processes share its pages."""
-    rows, stays, people = (_arrays(folder / n) for n in (ROWS_FILE, STAYS_FILE, PEOPLE_FILE))
-    disposals = Disposals(*(rows[f"disposals-{one.name}"] for one in fields(Disposals)))
-    gap, tied, first, received, released = (rows[name] for name in _OWN)
-    return Base(
-        disposals,
-        Stays(people["people"], *(stays[one.name] for one in fields(Stays)[1:])),
-        gap,
-        tied,
-        first,
-        received,
-        released,
-        _read(folder / INDEX_FILE),
-    )
 
+    def array(name: str) -> NDArray:
+        return np.lib.format.open_memmap(folder / f"{name}.npy", mode="r").view(np.ndarray)
 
-def _read(path: Path) -> pa.Table:
-    return pa.ipc.open_file(pa.memory_map(str(path))).read_all()
-
-
-def _arrays(path: Path) -> dict[str, NDArray]:
-    table = _read(path)
-    found = {name: to_numpy(table[name].combine_chunks()) for name in table.column_names}
-    # whole numbers of eight bits without a sign are flags, and nothing else is
-    return {n: one.view(np.bool_) if one.dtype == np.uint8 else one for n, one in found.items()}
+    index = pa.ipc.open_file(pa.memory_map(str(folder / INDEX_FILE))).read_all()
+    gap, tied, first, received, released = (array(name) for name in _OWN)
+    disposals = Disposals(*(array(f"disposals-{field.name}") for field in fields(Disposals)))
+    stays = Stays(*(array(f"stays-{field.name}") for field in fields(Stays)))
+    return Base(disposals, stays, gap, tied, first, received, released, index)
