@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from engine.errors import CannotCreateError
 from engine.release.disclosure import Released
-from engine.release.encoding import json_bytes
+from engine.release.encoding import compact_bytes, json_bytes
 from engine.release.files import (
     publish,
     stage_bytes,
@@ -118,9 +118,9 @@ class StudyFolder:
 
     def save(self, name: str, content: Mapping[str, Any]) -> dict[str, Any]:
         """Write a finished stage; return it as :meth:`load` would."""
-        plain: dict[str, Any] = json.loads(json_bytes(content))
+        plain: dict[str, Any] = json.loads(compact_bytes(content))
         whole = {"sha256": _digest(plain), "content": plain}
-        write_bytes(self.stages, f"{name}.json", json_bytes(whole))
+        write_bytes(self.stages, f"{name}.json", compact_bytes(whole))
         return plain
 
     def load_table(self, name: str) -> pa.Table | None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.release.encoding import csv_bytes, json_bytes, parquet_into
+from engine.release.encoding import compact_bytes, csv_bytes, json_bytes, parquet_into
 from engine.release.tables import BALANCE, balance_table
 
 
@@ -115,3 +115,10 @@ def test_parquet_unites_dictionaries_that_differ_by_chunk():
     read = pq.read_table(io.BytesIO(parquet_bytes(table)))
 
     assert read.column("id").to_pylist() == ["a", "b", "c", "a"]
+
+
+def test_json_for_programs_holds_the_same_values():
+    content = {"a": [1, -0.0, float("nan"), float("inf"), None, True], "é": {"\u2028": "\udc80"}}
+
+    assert json.loads(compact_bytes(content)) == json.loads(json_bytes(content))
+    assert compact_bytes(content).isascii()
