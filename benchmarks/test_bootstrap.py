@@ -135,7 +135,7 @@ def test_refits_beside_a_pipeline(benchmark, note, peer_or_note, size, peer, tim
             "x",
             beside=peer,
             ours={part: spent / count for part, spent in found.ours.items()},
-            theirs={part: spent / few for part, spent in found.peer.items()},
+            peer={part: spent / few for part, spent in found.peer.items()},
             limit=size.bar(1.0 / times),
             answers=f"mean estimates {mine.mean():.4f} and {theirs.mean():.4f}",
         )
@@ -161,7 +161,7 @@ def test_two_workers_of_a_cluster_beside_threads(benchmark, note, peer_or_note, 
             "x",
             beside="the threads of one process",
             ours=found.ours,
-            theirs=found.peer,
+            peer=found.peer,
             # 0.85 of the throughput of threads.
             limit=size.bar(1.0 / 0.85),
             answers="equal bytes",

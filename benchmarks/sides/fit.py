@@ -26,7 +26,7 @@ Run = Callable[[Stopwatch], Answer]
 
 # The gradient of the mean log likelihood that corresponds to a scaled gradient of 1e-8 at five
 # million rows; reached by one Newton step more from anything that is nearly converged.
-_MEAN_GRADIENT = 1e-12
+MEAN_GRADIENT = 1e-12
 _CHUNK = 2048
 
 
@@ -183,7 +183,7 @@ def _glum(people: Population, matrix: Callable) -> Run:
             design = matrix()
         with watch("fit"):
             model = GeneralizedLinearRegressor(
-                family="binomial", alpha=0.0, gradient_tol=_MEAN_GRADIENT, max_iter=50
+                family="binomial", alpha=0.0, gradient_tol=MEAN_GRADIENT, max_iter=50
             ).fit(design, label)
         with watch("errors"):
             errors = np.sqrt(
@@ -206,7 +206,7 @@ def scikit_learn(rows: int) -> Run:
             design = _dense(people, 1, "C")
         with watch("fit"):
             model = LogisticRegression(
-                C=np.inf, solver="newton-cholesky", tol=_MEAN_GRADIENT, max_iter=50
+                C=np.inf, solver="newton-cholesky", tol=MEAN_GRADIENT, max_iter=50
             ).fit(design, people.treated)
         return _answer(people, np.concatenate([model.intercept_, model.coef_[0]]), _no_errors())
 

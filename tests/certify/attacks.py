@@ -66,7 +66,7 @@ def _attacks(size: str) -> dict[str, Callable[[Path], Line]]:
         "F2 signals": lambda root: real_jobs.signals(root, 10 * many),
         "F2 signals, refit": lambda root: real_jobs.signals(root, 6 * many, *refit),
         "F2 signals, cluster": lambda root: real_jobs.signals(root, 4 * many, "--workers", 2),
-        "F3 failing calls": lambda root: _faults(root, 96),
+        "F3 failing calls": lambda root: _faults(root, 400),
         "F3 files too large": real_jobs.capped,
         "F3 a full disk": real_jobs.filled,
         "F4 power losses": lambda root: _power(root, 200 * many),
