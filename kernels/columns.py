@@ -21,7 +21,7 @@ CELLS_PER_COLUMN = 64
 first-level cache. A category with more levels than this keeps a column of its own."""
 
 _PART = 1 << 20
-"""Rows that are gathered at a time: 8 MB of a number column."""
+"""Rows that are gathered at a time."""
 
 
 class CodedColumns(NamedTuple):
@@ -85,13 +85,14 @@ def take_rows(
     cells = empty((len(columns.cells), len(rows)), np.uint16)
     numeric = empty((len(columns.numeric_start), len(rows)), np.float64)
     # Column by column: NumPy gathers from a matrix several times slower than from an array. In
-    # parts: what is gathered is in memory for a moment, and the arrays may be longer than it.
+    # parts: pages of arrays longer than memory can be given back between them. 'clip' writes
+    # straight into the array; the default checks bounds by way of a copy.
     parts = [(column, cells[g]) for g, column in enumerate(columns.cells)]
     parts += [(column, numeric[j]) for j, column in enumerate(number_columns(columns))]
     for column, own in parts:
         for first in range(0, len(rows), _PART):
             some = slice(first, first + _PART)
-            own[some] = column[rows[some]]
+            np.take(column, rows[some], out=own[some], mode="clip")
     values, start = one_range(numeric)
     return columns._replace(numeric=values, numeric_start=start, cells=cells)
 

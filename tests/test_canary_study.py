@@ -90,7 +90,8 @@ def numbers_of_people(folder):
 
 
 def words_in(text):
-    """Whole numbers that stand by themselves, not in a hash or a coordinate."""
+    """Whole numbers that stand by themselves, not in a hash or a coordinate, nor a file's size."""
+    text = re.sub(r'"(peak_memory_)?bytes": ?\d+', "", text)
     return set(re.findall(r"(?<![\w.])\d+(?![\w.])", text))
 
 
