@@ -111,6 +111,7 @@ def open_finished(path: Path | str) -> Finished:
             rule="a bootstrap resamples what 'match' or 'run' has made with --out",
             repair="Name the folder that was given to --out",
         )
+    require_consistent(folder, manifest)
     kind: Literal["match", "study"] = "study" if manifest["kind"] == "study" else "match"
     if manifest["software"]["code_sha256"] != code_sha256():
         raise InputError(
@@ -119,7 +120,6 @@ def open_finished(path: Path | str) -> Finished:
             rule="results, replicates and page come from the same sources",
             repair=f"Make the {kind} again with this version",
         )
-    require_consistent(folder, manifest)
     results = json.loads(checked_bytes(folder, manifest, "results.json"))
     found = _of_study if kind == "study" else _of_match
     finished = found(folder.absolute(), manifest, results)
@@ -179,14 +179,21 @@ def require_consistent(folder: Path, manifest: Mapping[str, Any]) -> None:
     InputError
         It has changed since it was written.
     """
-    code = manifest["software"]["code_sha256"]
-    own = content_id(manifest["options"], manifest["content_sha256"], code)
-    if own != manifest["content_id"]:
+    try:
+        code = manifest["software"]["code_sha256"]
+        own = content_id(manifest["options"], manifest["content_sha256"], code)
+        listed = all({"name", "sha256"} <= one.keys() for one in manifest["files"])
+        hashed = all({"name", "sha256"} <= one.keys() for one in manifest["inputs"])
+        known = manifest["kind"] in {"match", "study"}
+        whole = own == manifest["content_id"] and listed and hashed and known
+    except (KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
         raise InputError(
             f"the file '{MANIFEST}' has changed since it was written",
             where=folder.name,
             rule="the id in it is a hash of its options, its inputs and the software",
-            repair=f"Make the {manifest['kind']} again",
+            repair="Make the match or study again",
         )
 
 

@@ -115,11 +115,12 @@ def job_folder(output: Path, job: Job) -> Path:
 def described(folder: Path) -> dict[str, Any] | None:
     """Return what job.json says; None where it is absent, or not what was written."""
     try:
-        facts = json.loads(read_file(folder, DESCRIPTION, _DESCRIPTION_LIMIT))
+        data = read_file(folder, DESCRIPTION, _DESCRIPTION_LIMIT)
+        facts = json.loads(data)
         job = Job(
             facts["kind"], facts["plan"], (facts["inputs"],), tuple(facts["columns"]), facts["code"]
         )
-        whole = facts["job"] == job.id
+        whole = data == job.description()
     except (JusticeLabError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return facts if whole else None
