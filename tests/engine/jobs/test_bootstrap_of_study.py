@@ -19,6 +19,7 @@ from engine.errors import InputError, StorageError, UsageError
 from engine.jobs.bootstrap import Asked, bootstrap, collect, show_plan
 from engine.plan import check_plan
 from engine.release.formats import figure
+from engine.release.manifest import content_id
 from engine.release.study_folder import PRIVATE_FILES, RELEASE_FILES, audit_is_whole
 from engine.store.reading import read_years
 from engine.study import Linking, run
@@ -418,7 +419,8 @@ def test_other_sources_other_levels_and_tables_are_refused(study, tmp_path):
     place = study / "private" / "manifest.json"
     manifest = json.loads(place.read_text())
     manifest["software"]["code_sha256"] = "0" * 64
-    place.write_text(json.dumps(manifest))
+    own = content_id(manifest["options"], manifest["content_sha256"], "0" * 64)
+    place.write_text(json.dumps(manifest | {"content_id": own}))
     with pytest.raises(InputError, match="another version"):
         bootstrap(study, Asked(REPLICATES))
 
