@@ -35,6 +35,10 @@ LARGEST_STEPS = 50
 LARGEST_FIRTH_STEPS = 1000
 """Firth's steps use the information and not the Hessian of the penalised likelihood, so on nearly
 separated data they converge linearly by themselves."""
+_FIRTH_POLISHED = 1e-11
+_FIRTH_POLISHING = 6
+"""Firth's steps go on from 1e-8 until nothing but rounding is left, but at most so many: what a
+step gains is a factor, so the estimate is as far off as the gradient says."""
 _REMEMBERED = 8
 """Steps from which Firth's next one is extrapolated."""
 _LEAST_LENGTH = 1e-14
@@ -523,7 +527,7 @@ def fit_firth(
     information = np.empty_like(lower)
     deviance, twice_log_likelihood, regular = evaluate(beta, eta)
     status = STEPS_EXHAUSTED if regular else SINGULAR
-    iterations = 0
+    iterations = polished = 0
     scaled = np.inf
     while regular:
         invert(lower, active, inverse)
@@ -533,6 +537,8 @@ def fit_firth(
         scaled = _largest_scaled(gradient, information, active)
         if scaled <= GRADIENT_TOLERANCE:
             status = CONVERGED
+            polished += 1
+        if scaled <= _FIRTH_POLISHED or polished > _FIRTH_POLISHING:
             break
         if iterations == LARGEST_FIRTH_STEPS:
             break
@@ -560,7 +566,7 @@ def fit_firth(
                 step = 0.5 * step
         if not accepted:
             information[:], lower[:] = kept
-            status = NO_DESCENT
+            status = CONVERGED if polished else NO_DESCENT
             break
         beta = beta + step
         deviance, twice_log_likelihood = trial_deviance, trial_twice

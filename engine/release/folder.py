@@ -162,7 +162,13 @@ def _make(folder: Path) -> None:
             if not one.exists():
                 with contextlib.suppress(FileExistsError):
                     one.mkdir(mode=0o700)
-                _force(one.parent)
+                try:
+                    _force(one.parent)
+                except OSError:
+                    # Nothing is left where nothing could be made; one that is in use stays.
+                    with contextlib.suppress(OSError):
+                        one.rmdir()
+                    raise
 
 
 def _force(folder: Path) -> None:
