@@ -19,8 +19,8 @@ _RECORDS = 110
 """Bytes a disposal of the store while the comparison pool is drawn."""
 _COMPACT = 8
 """Bytes a column of the pool as it is read from the store."""
-_WORK = 420
-"""Bytes a row of the pool: fit, match, certificate, linear form and adjustment of a measure."""
+_WORK = 520
+"""Bytes a row of the pool: fit, match, certificate, linear form and adjustment of two measures."""
 _LINKING = 160 << 20
 """Beside the database while people are linked: Splink, candidates, the check of the file."""
 

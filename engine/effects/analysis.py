@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from engine.at_once import each
 from engine.effects.choice import WELCH_RAW
 from engine.effects.estimates import Estimate, estimate_outcome
 from engine.effects.intervals import Interval, t_quantile, wilson
@@ -115,13 +116,11 @@ def estimate_measures(
     }
     in_match = sample.treated & (sample.weight > 0)
     reoffenders = int(np.count_nonzero(values[RATE.name][in_match] > 0.0))
-    found = []
-    for number, measure in enumerate(MEASURES):
-        y = values[measure.name]
-        found.append(_estimate(measure, y, sample, near, reoffenders, adjust=adjust))
-        if progress is not None:
-            progress((number + 1) / len(MEASURES))
-    return Opened(sample, near, values, tuple(found))
+
+    def estimated(measure: Measure) -> MeasureResult:
+        return _estimate(measure, values[measure.name], sample, near, reoffenders, adjust=adjust)
+
+    return Opened(sample, near, values, tuple(each(estimated, MEASURES, progress)))
 
 
 def _estimate(

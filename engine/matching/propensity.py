@@ -41,6 +41,10 @@ _BOUNDED_LOGIT = 20.0
 _CONDITION_WARNED = 1e8
 _CONDITION_REFUSED = 1e12
 _FEW_TREATED_PER_PARAMETER = 5.0
+_MOST_LEFT_OUT = 0.75
+"""Share of rows left out, above which the others are copied. Copying a row takes as long as some
+sixty passes over it, a fit some twenty; up to this share weights of 0 leave rows out at less cost.
+Firth's fits take hundreds of passes, so they always copy."""
 DEFAULT_RIDGE = 1.0
 
 
@@ -235,24 +239,20 @@ def fit_propensity(
     columns, constant = code_columns(design, work)
     dropped, active = _usable_columns(design, tally, columns, constant, names, work)
     label = treated.astype(np.uint8)
-    # Rows that are left out are most of them where few are treated: no pass need look at them.
     part, own = columns, work
     kept: slice | NDArray[np.int64] = slice(None)
-    if left_out.any():
-        kept = np.flatnonzero(~left_out)
-        part = take_rows(columns, kept, design.space.empty)
-        own = no_weights if weights is None else work[kept]
-    label = label[kept]
+    if np.count_nonzero(left_out) > _MOST_LEFT_OUT * len(left_out):
+        part, own, kept = _kept_rows(design, columns, left_out, weights)
     fitted = None
     if method != "firth":
         penalty = ridge if method == "ridge" else 0.0
         fitted = fit(
             part,
-            label,
+            label[kept],
             own,
             active,
             ridge=penalty,
-            sums=_sums_of(design, part, label, own, sums),
+            sums=_sums_of(design, part, label[kept], own, sums),
         )
         if method == "ml" and not _certified(fitted, own):
             eta = _of_all(fitted.eta, left_out, design.space)
@@ -268,8 +268,10 @@ def fit_propensity(
                 _refuse_unconverged()
     name_of_method = method if fitted is not None else "firth-flic"
     if fitted is None:
-        fitted = fit_firth(part, label, own, active)
-        counted = label if not len(own) else label * own
+        if left_out.any() and part is columns:
+            part, own, kept = _kept_rows(design, columns, left_out, weights)
+        counted = label[kept] if not len(own) else label[kept] * own
+        fitted = fit_firth(part, label[kept], own, active)
         fitted = correct_intercept(fitted, part, float(counted.sum()), own)
     if fitted.status != CONVERGED:
         _refuse_unconverged()
@@ -312,11 +314,24 @@ def fit_propensity(
     )
 
 
+def _kept_rows(
+    design: Design,
+    columns: CodedColumns,
+    left_out: NDArray[np.bool_],
+    weights: NDArray[np.float64] | None,
+) -> tuple[CodedColumns, NDArray[np.float64], NDArray[np.int64]]:
+    """Return columns and weights of the rows that are not left out, and these rows."""
+    kept = np.flatnonzero(~left_out)
+    own = np.empty(0) if weights is None else np.ascontiguousarray(weights[kept], dtype=np.float64)
+    return take_rows(columns, kept, design.space.empty), own, kept
+
+
 def _of_all(
     eta: NDArray[np.float64], left_out: NDArray[np.bool_], space: Space
 ) -> NDArray[np.float64]:
-    """Return the linear predictor of all rows, -inf for those that are left out."""
-    if not left_out.any():
+    """Return the linear predictor of all rows, -inf for those left out; writes into ``eta``."""
+    if len(eta) == len(left_out):
+        eta[left_out] = -np.inf
         return eta
     found = space.empty(len(left_out))
     found.fill(-np.inf)
