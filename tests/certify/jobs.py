@@ -234,6 +234,8 @@ def overhead(output: Path, seconds: float) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
+    # Who is started in the background of a script inherits that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     print("ready", flush=True)
     work = Processes(int(sys.argv[4])) if int(sys.argv[4]) else Here()
     finish(Path(sys.argv[1]), int(sys.argv[2]), seconds=float(sys.argv[3]), backend=work)
