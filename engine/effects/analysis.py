@@ -7,9 +7,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from engine.at_once import each
 from engine.effects.choice import WELCH_RAW
-from engine.effects.estimates import Estimate, estimate_outcome
+from engine.effects.estimates import Estimate, estimate_outcomes
 from engine.effects.intervals import Interval, t_quantile, wilson
 from engine.effects.measures import (
     MEASURES,
@@ -117,22 +116,19 @@ def estimate_measures(
     in_match = sample.treated & (sample.weight > 0)
     reoffenders = int(np.count_nonzero(values[RATE.name][in_match] > 0.0))
 
-    def estimated(measure: Measure) -> MeasureResult:
-        return _estimate(measure, values[measure.name], sample, near, reoffenders, adjust=adjust)
+    outcomes = [(measure.outcome, values[measure.name]) for measure in MEASURES]
+    estimates = estimate_outcomes(outcomes, sample, near, adjust=adjust, progress=progress)
+    measures = tuple(
+        _measured(measure, estimate, values[measure.name], sample, reoffenders)
+        for measure, estimate in zip(MEASURES, estimates, strict=True)
+    )
+    return Opened(sample, near, values, measures)
 
-    return Opened(sample, near, values, tuple(each(estimated, MEASURES, progress)))
 
-
-def _estimate(
-    measure: Measure,
-    values: Floats,
-    sample: MatchedSample,
-    near: Neighbourhoods,
-    reoffenders: int,
-    *,
-    adjust: bool,
+def _measured(
+    measure: Measure, estimate: Estimate, values: Floats, sample: MatchedSample, reoffenders: int
 ) -> MeasureResult:
-    estimate = estimate_outcome(measure.outcome, values, sample, near, adjust=adjust)
+    """Return a measure's estimate with what is published beside it."""
     in_match = sample.weight > 0
     arms = (in_match & sample.treated, in_match & ~sample.treated)
     treated, comparison = (
