@@ -20,7 +20,9 @@ from engine.errors import AccessError, InputError, JusticeLabError, UsageError
 from engine.matching.options import MatchOptions, check_options
 from engine.matching.pool import SUBGROUPS, is_category
 from engine.matching.store_columns import GROUPS
-from engine.tables import near_names
+from engine.matching.transformations import SECTION as TRANSFORMATIONS
+from engine.matching.transformations import Transformations, is_square
+from engine.tables import near_names, shown
 
 FORMAT = 1
 _LARGEST_FILE = 1 << 20
@@ -127,6 +129,25 @@ class Covariates(_Section):
     leave_out: tuple[Name, ...] = Field(
         default=(), description="Columns of those groups to leave out."
     )
+
+
+class TransformationsPlan(_Section):
+    """What is made of the covariates, and matched on as well."""
+
+    log: tuple[Name, ...] = Field(
+        default=(),
+        description="Columns whose logarithm is matched on too: log(1 + x); no number is below 0.",
+    )
+    square: tuple[Name, ...] = Field(
+        default=(), description="Columns whose square is matched on too."
+    )
+    categories: tuple[Name, ...] = Field(
+        default=(), description="Columns of numbers taken for categories: each value is a level."
+    )
+
+    def asked(self) -> Transformations:
+        """Return them as the pool takes them."""
+        return Transformations(**self.model_dump())
 
 
 class Matching(_Section):
@@ -244,6 +265,7 @@ class Plan(_Section):
     index: Index = Index()
     linkage: Linkage = Linkage()
     covariates: Covariates = Covariates()
+    transformations: TransformationsPlan = TransformationsPlan()
     matching: Matching = Matching()
     region: Region = Region()
     oasys: Oasys = Oasys()
@@ -264,11 +286,20 @@ class Plan(_Section):
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
-    def covariate_names(self) -> tuple[str, ...]:
-        """Columns that the main match is made on, in the order of the plan."""
+    def covariate_columns(self) -> tuple[str, ...]:
+        """Columns of the store that the main match is made on, in the order of the plan."""
         named = [column.name for group in self.covariates.groups for column in GROUPS[group]]
         left = [name for name in named if name not in self.covariates.leave_out]
         return tuple(dict.fromkeys([*left, *self.covariates.add]))
+
+    @property
+    def covariate_names(self) -> tuple[str, ...]:
+        """Everything that the main match is made on: those columns, and what is made of them."""
+        return (*self.covariate_columns, *self.transformations.asked().made)
+
+    def is_category(self, name: str) -> bool:
+        """Whether a covariate is matched on as a category."""
+        return is_category(name) or name in self.transformations.categories
 
     def match_options(self, covariates: tuple[str, ...], exact: tuple[str, ...]) -> MatchOptions:
         """Return the options of one match.
@@ -285,7 +316,7 @@ class Plan(_Section):
         return check_options(
             treatment=_TREATED,
             covariates=covariates,
-            categorical=tuple(name for name in covariates if is_category(name)),
+            categorical=tuple(name for name in covariates if self.is_category(name)),
             exact=tuple(dict.fromkeys((*asked.exact, *exact))),
             id=_ID,
             fit=asked.fit,
@@ -355,6 +386,7 @@ def check_plan(content: dict[str, Any], name: str) -> Plan:
     except ValidationError as error:
         raise _refusal(error, name) from None
     _check_together(plan, name)
+    _check_transformations(plan, name)
     try:
         plan.index.rules()
         plan.match_options(("sex",), ())
@@ -372,8 +404,6 @@ def _check_together(plan: Plan, name: str) -> None:
         for column in plan.covariates.leave_out
         if column not in {one.name for g in plan.covariates.groups for one in GROUPS[g]}
     ]
-    named = {one.name for group in plan.covariates.groups for one in GROUPS[group]}
-    named = (named - set(plan.covariates.leave_out)) | set(plan.covariates.add)
     problem: JusticeLabError | None = None
     if plan.study.submission and plan.study.waves:
         problem = InputError(
@@ -401,7 +431,7 @@ def _check_together(plan: Plan, name: str) -> None:
             where=f"{name}, [covariates] leave_out",
             repair="Take it out of the list, or check its spelling",
         )
-    elif any(column not in named for column in plan.gate.covariates):
+    elif any(column not in plan.covariate_names for column in plan.gate.covariates):
         problem = InputError(
             "a covariate of the gate is none that is matched on",
             where=f"{name}, [gate] covariates",
@@ -415,6 +445,45 @@ def _check_together(plan: Plan, name: str) -> None:
         )
     if problem is not None:
         raise problem
+
+
+def _check_transformations(plan: Plan, name: str) -> None:
+    """Refuse what the plan alone shows to be wrong; the store knows which columns hold numbers."""
+    asked = plan.transformations
+    for option in type(asked).model_fields:
+        where = f"{name}, {TRANSFORMATIONS} {option}"
+        columns = getattr(asked, option)
+        for column in columns:
+            if column not in plan.covariate_columns:
+                near = near_names(column, plan.covariate_columns)
+                raise InputError(
+                    f"the column '{shown(column)}' is none that is matched on",
+                    where=where,
+                    rule="a transformation stands beside a column of [covariates]",
+                    repair=f"Did you mean {' or '.join(repr(one) for one in near)}?"
+                    if near
+                    else "Take it out of the list, or name it in [covariates] add",
+                )
+            if columns.count(column) > 1:
+                raise InputError(
+                    f"the column '{shown(column)}' stands in the list twice",
+                    where=where,
+                    repair="Name each column once",
+                )
+            if option == "log" and is_square(column):
+                raise InputError(
+                    f"the column '{shown(column)}' is a square",
+                    where=where,
+                    rule="the logarithm is taken of the column itself",
+                    repair=f"Name the column that '{shown(column)}' is the square of",
+                )
+            if option == "categories" and column in (*asked.log, *asked.square):
+                raise InputError(
+                    f"the column '{shown(column)}' is a category and has a logarithm or a square",
+                    where=where,
+                    rule="a covariate is a number or a category",
+                    repair="Take it out of one of the lists",
+                )
 
 
 def _tuples(value: Any) -> Any:

@@ -387,6 +387,7 @@ def _pool(cohort: LinkedCohort, store: Store, plan: Plan, base: Base | None) -> 
         plan.sub_analyses.by,
         plan.matching.seed,
         base,
+        plan.transformations.asked(),
     )
 
 

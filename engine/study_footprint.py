@@ -3,7 +3,6 @@
 import pyarrow.compute as pc
 
 from engine.analyses import columns_of
-from engine.matching.pool import is_category
 from engine.memory import (
     database_share,
     default_database_memory,
@@ -45,12 +44,13 @@ def database_of_study(store: Store, plan: Plan, check: Check, ceiling: int | Non
         return default_database_memory()
     records, pool = rows_of_study(store, check)
     covariates = plan.covariate_names
-    categories = sum(is_category(name) for name in covariates)
+    categories = sum(plan.is_category(name) for name in covariates)
     # Every number may have an indicator of its empty cells.
     design = 16 * (len(covariates) - categories) + 4 * categories
+    columns = len(columns_of(plan)) + len(plan.transformations.asked().made)
     parts = [
         ("records of everybody", _RECORDS * records),
-        ("the pool's columns", pool * (_COMPACT * len(columns_of(plan)) + design)),
+        ("the pool's columns", pool * (_COMPACT * columns + design)),
         ("fit, match and estimates", _WORK * pool),
     ]
     require_memory(estimate("the study", parts), ceiling)
