@@ -79,6 +79,13 @@ def test_the_hash_is_of_what_is_asked_and_not_of_the_file(tmp_path):
     assert read_plan(written(tmp_path, "[matching]\nratio = 6")).sha256 != Plan().sha256
 
 
+TRANSFORMED = {
+    "log": ("severity", "previous_cautions"),
+    "square": ("severity", "log_career_days"),
+    "categories": ("time_served_days", "copas_rate"),
+}
+
+
 @given(st.data())
 @examples(60, 60)
 def test_a_changed_plan_comes_back_from_its_own_file(data):
@@ -91,6 +98,10 @@ def test_a_changed_plan_comes_back_from_its_own_file(data):
         },
         "gate": {"matched_share": data.draw(st.floats(0, 1))},
         "sub_analyses": {"by": data.draw(st.lists(st.sampled_from("abc"), unique=True))},
+        "transformations": {
+            name: data.draw(st.lists(st.sampled_from(columns), unique=True))
+            for name, columns in TRANSFORMED.items()
+        },
     }
     plan = check_plan(content, "plan.toml")
     again = check_plan(tomllib.loads(plan_text(plan)), "plan.toml")
@@ -142,6 +153,37 @@ MISTAKES = {
         "[gate] covariates",
         "match on it too",
     ),
+    "a transformation of what is not matched on": (
+        '[transformations]\nlog = ["severty"]',
+        "[transformations] log",
+        "'severity'",
+    ),
+    "a transformation of what is left out": (
+        '[covariates]\nleave_out = ["severity"]\n[transformations]\nsquare = ["severity"]',
+        "[transformations] square",
+        "a column of [covariates]",
+    ),
+    "a transformation of what is made": (
+        '[transformations]\nlog = ["severity"]\nsquare = ["log_severity"]',
+        "[transformations] square",
+        "a column of [covariates]",
+    ),
+    "a transformation twice": (
+        '[transformations]\nsquare = ["severity", "severity"]',
+        "[transformations] square",
+        "once",
+    ),
+    "the logarithm of a square": (
+        '[transformations]\nlog = ["age_at_index_squared"]',
+        "[transformations] log",
+        "of the column itself",
+    ),
+    "a number and a category": (
+        '[transformations]\ncategories = ["severity"]\nlog = ["severity"]',
+        "[transformations] categories",
+        "a number or a category",
+    ),
+    "a number for columns": ("[transformations]\nlog = 1", "[transformations] log", "brackets"),
     "nothing to match on": ("[covariates]\ngroups = []", "[covariates]", "groups"),
     "ages crossed": ("[index]\nyoungest = 40\noldest = 30", "plan.toml", "age"),
     "a kind of sentence": (
@@ -198,6 +240,28 @@ def test_options_of_a_match_follow_the_plan():
     assert options.categorical == ("sex",)
     assert options.missing == "indicator"
     assert options.smd_denominator == "pooled"  # the formula of the published standard
+
+
+def test_what_is_made_is_matched_on_beside_the_columns_of_the_store():
+    asked = {"log": ["severity"], "square": ["log_career_days", "severity"]}
+    plan = check_plan(
+        {
+            "transformations": {**asked, "categories": ["previous_cautions"]},
+            "gate": {"covariates": ["severity", "severity_squared"]},
+        },
+        "plan.toml",
+    )
+    made = ("log_severity", "log_career_days_squared", "severity_squared")
+    categorical = plan.match_options(plan.covariate_names, ()).categorical
+
+    assert plan.covariate_columns == Plan().covariate_names == Plan().covariate_columns
+    assert plan.covariate_names == (*plan.covariate_columns, *made)
+    assert plan.is_category("previous_cautions")
+    assert set(categorical) - {"previous_cautions"} == set(
+        Plan().match_options(Plan().covariate_names, ()).categorical
+    )
+    assert plan.sha256 != Plan().sha256
+    assert plan.canonical()["transformations"]["log"] == ["severity"]
 
 
 def test_advice_names_what_a_plan_has():
