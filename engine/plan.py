@@ -141,9 +141,6 @@ class TransformationsPlan(_Section):
     square: tuple[Name, ...] = Field(
         default=(), description="Columns whose square is matched on too."
     )
-    categories: tuple[Name, ...] = Field(
-        default=(), description="Columns of numbers taken for categories: each value is a level."
-    )
 
     def asked(self) -> Transformations:
         """Return them as the pool takes them."""
@@ -297,10 +294,6 @@ class Plan(_Section):
         """Everything that the main match is made on: those columns, and what is made of them."""
         return (*self.covariate_columns, *self.transformations.asked().made)
 
-    def is_category(self, name: str) -> bool:
-        """Whether a covariate is matched on as a category."""
-        return is_category(name) or name in self.transformations.categories
-
     def match_options(self, covariates: tuple[str, ...], exact: tuple[str, ...]) -> MatchOptions:
         """Return the options of one match.
 
@@ -316,7 +309,7 @@ class Plan(_Section):
         return check_options(
             treatment=_TREATED,
             covariates=covariates,
-            categorical=tuple(name for name in covariates if self.is_category(name)),
+            categorical=tuple(name for name in covariates if is_category(name)),
             exact=tuple(dict.fromkeys((*asked.exact, *exact))),
             id=_ID,
             fit=asked.fit,
@@ -476,13 +469,6 @@ def _check_transformations(plan: Plan, name: str) -> None:
                     where=where,
                     rule="the logarithm is taken of the column itself",
                     repair=f"Name the column that '{shown(column)}' is the square of",
-                )
-            if option == "categories" and column in (*asked.log, *asked.square):
-                raise InputError(
-                    f"the column '{shown(column)}' is a category and has a logarithm or a square",
-                    where=where,
-                    rule="a covariate is a number or a category",
-                    repair="Take it out of one of the lists",
                 )
 
 

@@ -188,7 +188,7 @@ def _require_transformable(plan: Plan, schema: pa.Schema) -> None:
         for column in columns:
             if not _holds_numbers(column, schema):
                 raise InputError(
-                    f"the column '{shown(column)}' does not hold numbers, or is a category already",
+                    f"the column '{shown(column)}' does not hold numbers, or is a category",
                     where=f"the plan, {TRANSFORMATIONS} {option}",
                     rule="what is transformed are columns of numbers",
                     repair="Take it out of the list",

@@ -3,6 +3,7 @@
 import pyarrow.compute as pc
 
 from engine.analyses import columns_of
+from engine.matching.pool import is_category
 from engine.memory import (
     database_share,
     default_database_memory,
@@ -44,7 +45,7 @@ def database_of_study(store: Store, plan: Plan, check: Check, ceiling: int | Non
         return default_database_memory()
     records, pool = rows_of_study(store, check)
     covariates = plan.covariate_names
-    categories = sum(plan.is_category(name) for name in covariates)
+    categories = sum(is_category(name) for name in covariates)
     # Every number may have an indicator of its empty cells.
     design = 16 * (len(covariates) - categories) + 4 * categories
     columns = len(columns_of(plan)) + len(plan.transformations.asked().made)

@@ -1,4 +1,4 @@
-"""Columns that a plan makes of others: logarithms and squares, and numbers taken as categories.
+"""Columns that a plan makes of others: logarithms and squares.
 
 The store has the transformations that every study needs. A plan names further ones, and they are
 made where the pool is read, so that everything after it sees columns like any other. Their names
@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from engine.buffers import to_arrow, to_numpy
-from engine.columns import MAX_LEVELS
 from engine.errors import InputError
 from engine.store.scores import log1p_counts
 from engine.tables import shown
@@ -33,13 +32,10 @@ class Transformations:
         Columns whose log(1 + x) stands beside them.
     square : tuple of str
         Columns whose square stands beside them.
-    categories : tuple of str
-        Number columns of which each value is a level.
     """
 
     log: tuple[str, ...] = ()
     square: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
 
     @property
     def logarithms(self) -> dict[str, str]:
@@ -97,11 +93,8 @@ def with_transformations(table: pa.Table, asked: Transformations) -> pa.Table:
     Raises
     ------
     InputError
-        A logarithm is asked of a column with negative numbers, or a column has too many values for
-        a category.
+        A logarithm is asked of a column with negative numbers.
     """
-    for name in asked.categories:
-        _require_few_values(table, name)
     for name, column in asked.logarithms.items():
         values, known = _numbers(table, column)
         if (values < 0.0).any():
@@ -123,13 +116,3 @@ def _numbers(table: pa.Table, name: str) -> tuple[NDArray[np.float64], NDArray[n
     column = table[name].combine_chunks()
     known = to_numpy(pc.is_valid(column))
     return to_numpy(pc.fill_null(column, 0)).astype(np.float64), known
-
-
-def _require_few_values(table: pa.Table, name: str) -> None:
-    if pc.count_distinct(table[name]).as_py() > MAX_LEVELS:
-        raise InputError(
-            f"the column '{shown(name)}' has too many different values for a category",
-            where=f"the plan, {SECTION} categories",
-            rule=f"a category has at most {MAX_LEVELS:,} levels",
-            repair="Take it out of the list; its logarithm or square can be matched on",
-        )

@@ -82,7 +82,6 @@ def test_the_hash_is_of_what_is_asked_and_not_of_the_file(tmp_path):
 TRANSFORMED = {
     "log": ("severity", "previous_cautions"),
     "square": ("severity", "log_career_days"),
-    "categories": ("time_served_days", "copas_rate"),
 }
 
 
@@ -178,11 +177,6 @@ MISTAKES = {
         "[transformations] log",
         "of the column itself",
     ),
-    "a number and a category": (
-        '[transformations]\ncategories = ["severity"]\nlog = ["severity"]',
-        "[transformations] categories",
-        "a number or a category",
-    ),
     "a number for columns": ("[transformations]\nlog = 1", "[transformations] log", "brackets"),
     "nothing to match on": ("[covariates]\ngroups = []", "[covariates]", "groups"),
     "ages crossed": ("[index]\nyoungest = 40\noldest = 30", "plan.toml", "age"),
@@ -246,20 +240,17 @@ def test_what_is_made_is_matched_on_beside_the_columns_of_the_store():
     asked = {"log": ["severity"], "square": ["log_career_days", "severity"]}
     plan = check_plan(
         {
-            "transformations": {**asked, "categories": ["previous_cautions"]},
+            "transformations": asked,
             "gate": {"covariates": ["severity", "severity_squared"]},
         },
         "plan.toml",
     )
     made = ("log_severity", "log_career_days_squared", "severity_squared")
-    categorical = plan.match_options(plan.covariate_names, ()).categorical
+    options = [one.match_options(one.covariate_names, ()) for one in (plan, Plan())]
 
     assert plan.covariate_columns == Plan().covariate_names == Plan().covariate_columns
     assert plan.covariate_names == (*plan.covariate_columns, *made)
-    assert plan.is_category("previous_cautions")
-    assert set(categorical) - {"previous_cautions"} == set(
-        Plan().match_options(Plan().covariate_names, ()).categorical
-    )
+    assert options[0].categorical == options[1].categorical
     assert plan.sha256 != Plan().sha256
     assert plan.canonical()["transformations"]["log"] == ["severity"]
 

@@ -32,7 +32,6 @@ ALONE = {**QUICK, "oasys": {"trio": False}, "region": {"control": False}}
 ASKED = {
     "log": ["severity"],
     "square": ["copas_rate", "log_career_days"],
-    "categories": ["previous_cautions"],
 }
 MADE = ("log_severity", "copas_rate_squared", "log_career_days_squared")
 
@@ -84,8 +83,6 @@ def test_every_analysis_is_matched_on_what_is_made_and_shows_it(whole):
         assert rows["log_severity"]["label"] == "Gravity of the offence (log)"
         assert rows["log_severity"]["group"] == "index"
         assert rows["log_severity"]["kind"] == "number"
-        assert rows["previous_cautions=0"]["kind"] == "level"
-        assert "previous_cautions" not in rows
         assert analysis["gate"]["rules"][2]["name"] == "log_severity"
 
 
@@ -192,11 +189,11 @@ def test_what_is_made_takes_memory(nation, monkeypatch):
     needed = []
     monkeypatch.setattr(footprint_module, "require_memory", lambda own, _: needed.append(own.total))
     check = SimpleNamespace(table=None)
-    for asked in ({}, {"log": ["severity"]}, {"categories": ["severity"]}):
+    for asked in ({}, {"log": ["severity"]}):
         database_of_study(nation.store, plan_of(transformations=asked), check, 1 << 30)
-    plain, logarithm, category = needed
+    plain, logarithm = needed
 
-    assert category < plain < logarithm
+    assert plain < logarithm
 
 
 REFUSED = {
@@ -204,7 +201,6 @@ REFUSED = {
     "words": ({"log": ["sex"]}, "log", "numbers"),
     "words that the plan adds": ({"square": ["court_type"]}, "square", "numbers"),
     "dates": ({"log": ["index_date"]}, "log", "numbers"),
-    "a category already": ({"categories": ["sex"]}, "categories", "category already"),
     "what is matched on already": (
         {"log": ["previous_sanctions"]},
         "log",

@@ -69,15 +69,6 @@ def test_negative_numbers_have_squares_and_no_logarithm():
     assert "1.75" not in str(error.value)
 
 
-def test_a_category_has_at_most_a_thousand_levels():
-    few = pa.table({"x": [*range(1_000), None]})
-    asked = Transformations(categories=("x",))
-
-    assert with_transformations(few, asked).equals(few)
-    with pytest.raises(InputError, match=r"too many different values.*\[transformations\] categ"):
-        with_transformations(pa.table({"x": range(1_001)}), asked)
-
-
 # -------------------------------------------------------------------- beside those of the store
 
 STORED = ("log_previous_sanctions", "age_at_index_squared")
