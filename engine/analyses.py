@@ -26,7 +26,8 @@ from engine.matching.gate import Gate, judge_match
 from engine.matching.options import MatchOptions
 from engine.matching.pool import Pool, assessed, in_known_regions, with_levels
 from engine.matching.store_columns import GROUPS, tells_last_year
-from engine.plan import Plan, in_words_of_the_plan
+from engine.plan.advice import in_words_of_the_plan
+from engine.plan.model import Plan
 from engine.release.linear_form import linear_form_table
 from engine.release.results import balance_results, match_tables
 from engine.release.study_folder import StudyFolder

@@ -19,7 +19,8 @@ from engine.linkage.review import read_review
 from engine.matching.pool import SUBGROUPS, is_category
 from engine.matching.store_columns import DELAY
 from engine.matching.transformations import SECTION as TRANSFORMATIONS
-from engine.plan import Plan, read_plan
+from engine.plan.model import Plan
+from engine.plan.reading import read_plan
 from engine.release.manifest import InputFacts, RunFacts, code_sha256
 from engine.store.reading import INDEX, Store, read_years
 from engine.submission.check import Check

@@ -10,7 +10,7 @@ from engine.memory import (
     estimate,
     require_memory,
 )
-from engine.plan import Plan
+from engine.plan.model import Plan
 from engine.store.reading import Store
 from engine.submission.check import Check
 from engine.submission.fields import START_DATES

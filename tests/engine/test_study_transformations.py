@@ -14,7 +14,8 @@ from engine.errors import InputError
 from engine.jobs.finished import open_finished
 from engine.jobs.remade import remake
 from engine.matching.store_columns import GROUPS
-from engine.plan import Plan, check_plan
+from engine.plan.model import Plan
+from engine.plan.reading import check_plan
 from engine.requested import request_of, require_columns
 from engine.store.reading import read_years
 from engine.study import Linking, run, run_request

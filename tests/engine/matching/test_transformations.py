@@ -20,7 +20,7 @@ from engine.matching.store_columns import (
     tells_last_year,
 )
 from engine.matching.transformations import Transformations, with_transformations
-from engine.plan import check_plan
+from engine.plan.reading import check_plan
 from engine.submission.check import check_submission
 from tests.engine.cohort.support import truth_linker, truth_of
 from tests.kernels.support import examples

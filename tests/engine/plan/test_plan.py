@@ -8,13 +8,10 @@ from hypothesis import strategies as st
 
 from engine.errors import AccessError, InputError, UnfittedError
 from engine.matching import propensity
-from engine.plan import (
-    Plan,
-    check_plan,
-    in_words_of_the_plan,
-    plan_text,
-    read_plan,
-)
+from engine.plan.advice import in_words_of_the_plan
+from engine.plan.model import Plan
+from engine.plan.reading import check_plan, read_plan
+from engine.plan.writing import plan_text
 from tests.kernels.support import examples
 
 
