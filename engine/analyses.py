@@ -25,8 +25,9 @@ from engine.matching.designed import Designed, design_analysis, with_ratio
 from engine.matching.gate import Gate, judge_match
 from engine.matching.options import MatchOptions
 from engine.matching.pool import Pool, assessed, in_known_regions, with_levels
-from engine.matching.store_columns import GROUPS, LAST_YEAR
-from engine.plan import Plan, in_words_of_the_plan
+from engine.matching.store_columns import GROUPS, tells_last_year
+from engine.plan.advice import in_words_of_the_plan
+from engine.plan.model import Plan
 from engine.release.linear_form import linear_form_table
 from engine.release.results import balance_results, match_tables
 from engine.release.study_folder import StudyFolder
@@ -82,7 +83,7 @@ class Unit:
 
 def columns_of(plan: Plan) -> tuple[str, ...]:
     """Return every column of the store that some analysis needs."""
-    needed = [*plan.covariate_names, *plan.matching.exact]
+    needed = [*plan.covariate_columns, *plan.matching.exact]
     needed += [plan.region.column] if plan.region.control else []
     needed += [column.name for column in GROUPS["oasys"]] if plan.oasys.trio else []
     return tuple(dict.fromkeys(needed))
@@ -352,7 +353,7 @@ def _closed(designed: Designed, pool: Pool, outcomes: Outcomes) -> dict[str, Any
 
 def _placebo_options(plan: Plan, unit: Unit) -> MatchOptions:
     """Return the options of the match without what tells the year before."""
-    left = tuple(name for name in unit.covariates if name not in LAST_YEAR)
+    left = tuple(name for name in unit.covariates if not tells_last_year(name))
     return plan.match_options(left, unit.exact)
 
 

@@ -29,7 +29,8 @@ from engine.link import MEMORY, LinkedCohort, Linker, link_cohort
 from engine.linkage.link import Linkage, link_people
 from engine.linkage.review import Decision, decisions_csv, write_review
 from engine.matching.pool import Pool, study_pool
-from engine.plan import Plan, plan_text
+from engine.plan.model import Plan
+from engine.plan.writing import plan_text
 from engine.release.disclosure import Policy, Released, release_results
 from engine.release.folder import work_folder
 from engine.release.manifest import (
@@ -387,6 +388,7 @@ def _pool(cohort: LinkedCohort, store: Store, plan: Plan, base: Base | None) -> 
         plan.sub_analyses.by,
         plan.matching.seed,
         base,
+        plan.transformations.asked(),
     )
 
 

@@ -22,7 +22,7 @@ from engine.matching.designed import Designed, design_analysis
 from engine.matching.options import MatchOptions
 from engine.matching.pool import Pool
 from engine.matching.selection import pair_rows, pairing_weights
-from engine.matching.store_columns import LAST_YEAR
+from engine.matching.store_columns import LAST_SANCTION
 from engine.matching.terms import Sample
 
 Floats = NDArray[np.float64]
@@ -208,5 +208,5 @@ def _placebo(pool: Pool, designed: Designed, options: MatchOptions) -> tuple[Pla
 
 def sanction_in_last_year(pool: Pool, keep: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return whether there was a sanction in the year before the disposal, float64."""
-    days = pool.table[LAST_YEAR[0]].filter(pa.array(keep)).fill_null(_DAYS + 1)
+    days = pool.table[LAST_SANCTION].filter(pa.array(keep)).fill_null(_DAYS + 1)
     return (to_numpy(days.combine_chunks()) <= _DAYS).astype(np.float64)

@@ -24,7 +24,6 @@ from engine.matching.gate import Gate, settled_smd
 from engine.matching.pool import Pool
 from engine.matching.store_columns import (
     BY_NAME,
-    GROUP_OF,
     characteristic_of,
     group_of,
     label_of,
@@ -449,10 +448,7 @@ def _above(ordered: np.ndarray[Any, Any], value: float | None) -> int:
 
 def covariate_results(names: Sequence[str]) -> list[dict[str, Any]]:
     """Return the covariates of a model with their words."""
-    return [
-        {"name": name, "label": label_of(name), "group": GROUP_OF.get(name, "other")}
-        for name in names
-    ]
+    return [{"name": name, "label": label_of(name), "group": group_of(name)} for name in names]
 
 
 def method_results(designed: Designed, caliper: str) -> dict[str, Any]:
