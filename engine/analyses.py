@@ -21,6 +21,7 @@ from engine.effects.measures import RATE, Outcomes, count_arm, values_of
 from engine.effects.robustness import assess_robustness
 from engine.effects.welch import describe_group
 from engine.errors import InputError, JusticeLabError, UnfittedError
+from engine.matching.balance import assess_balance
 from engine.matching.designed import Designed, design_analysis, with_ratio
 from engine.matching.gate import Gate, judge_match
 from engine.matching.options import MatchOptions
@@ -205,7 +206,9 @@ def run_main(
         raise in_words_of_the_plan(error) from None
     options = designed.options
     analysis = _described(unit, designed, gate)
-    balance = balance_results(designed.balance)
+    balance = balance_results(
+        assess_balance(designed.rows.design, designed.sample, denominator=options.smd_denominator)
+    )
     held.stage_balance(balance)
     held.save("main-balance", {"balance": analysis["balance"], "gate": analysis["gate"]})
     held.audit.note("gate", passed=gate.passed)

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from engine.buffers import to_arrow
 from engine.effects.choice import WELCH_RAW
 from engine.effects.estimates import Estimate, estimate_outcomes
 from engine.effects.intervals import Interval, t_quantile, wilson
@@ -18,7 +19,11 @@ from engine.effects.measures import (
     count_arm,
     values_of,
 )
-from engine.effects.neighbourhoods import Neighbourhoods, find_neighbourhoods
+from engine.effects.neighbourhoods import (
+    Neighbourhoods,
+    find_neighbourhoods,
+    rows_that_count,
+)
 from engine.effects.power import MatchPower, match_power
 from engine.effects.sample import MatchedSample, matched_sample
 from engine.effects.verdicts import Verdict, verdict_of
@@ -72,7 +77,8 @@ class Opened:
     sample : MatchedSample
     near : Neighbourhoods
     values : dict of str to float64 array
-        Outcomes by measure, by row of the analysis.
+        Outcomes by measure, by row of the analysis; but for the rate, NaN for rows that decide
+        nothing.
     measures : tuple of MeasureResult
     """
 
@@ -108,21 +114,33 @@ def estimate_measures(
     """
     sample = matched_sample(designed.rows, designed.scoring, designed.matched, designed.options)
     near = find_neighbourhoods(sample)
-    mine = outcomes.filter(pa.array(designed.keep))
-    values = {
-        measure.name: designed.rows.identity.gather(values_of(mine[measure.name]))
-        for measure in MEASURES
-    }
+    values = _values(outcomes, np.flatnonzero(designed.keep), rows_that_count(sample, near))
     in_match = sample.treated & (sample.weight > 0)
     reoffenders = int(np.count_nonzero(values[RATE.name][in_match] > 0.0))
 
-    outcomes = [(measure.outcome, values[measure.name]) for measure in MEASURES]
-    estimates = estimate_outcomes(outcomes, sample, near, adjust=adjust, progress=progress)
+    asked = [(measure.outcome, values[measure.name]) for measure in MEASURES]
+    estimates = estimate_outcomes(asked, sample, near, adjust=adjust, progress=progress)
     measures = tuple(
         _measured(measure, estimate, values[measure.name], sample, reoffenders)
         for measure, estimate in zip(MEASURES, estimates, strict=True)
     )
     return Opened(sample, near, values, measures)
+
+
+def _values(
+    outcomes: pa.Table, rows: NDArray[np.int64], counting: NDArray[np.int64]
+) -> dict[str, Floats]:
+    """Return measures by row of an analysis: the rate of all, others of the rows that count.
+
+    Other matches of the same rows are compared on the rate alone.
+    """
+    some = to_arrow(rows[counting])
+    values = {RATE.name: values_of(outcomes[RATE.name].take(to_arrow(rows)))}
+    for measure in MEASURES[1:]:
+        own = np.full(len(rows), np.nan)
+        own[counting] = values_of(outcomes[measure.name].take(some))
+        values[measure.name] = own
+    return values
 
 
 def _measured(

@@ -18,6 +18,7 @@ from engine.cohort.base import Base
 from engine.cohort.pool import comparison_pool
 from engine.cohort.rules import IndexRules
 from engine.errors import InputError
+from engine.matching.coded import CodedColumn, code_columns
 from engine.matching.identity import random_order
 from engine.matching.store_columns import ASSESSED, BY_NAME, DELAY, LAST_SANCTION
 from engine.matching.transformations import NONE, Transformations, with_transformations
@@ -59,6 +60,10 @@ class Pool:
         Row of the submission of each treated person, in table order.
     groups : dict of str to list of (str or None)
         Level of each of them in the sub-groups that the study asks for.
+    coded : dict of str to CodedColumn
+        Columns that analyses match on.
+    people : int64, shape (n,)
+        Number of each row's person, by the person's first row.
     """
 
     table: pa.Table
@@ -66,6 +71,8 @@ class Pool:
     treated: NDArray[np.bool_]
     row: NDArray[np.int64]
     groups: dict[str, list[str | None]]
+    coded: dict[str, CodedColumn]
+    people: NDArray[np.int64]
 
     id: str = ID
     person: str = PERSON
@@ -179,13 +186,22 @@ def build_pool(
     table = with_transformations(table, transformations)
     table = table.append_column(TREATED, pa.array(is_treated))
     rows = keys[is_treated]
+    matched_on = tuple(dict.fromkeys((*columns, *transformations.made)))
     return Pool(
         table,
         position,
         is_treated,
         to_numpy(treated["row"]).astype(np.int64)[rows],
         _levels(table, treated, rows, is_treated, groups),
+        code_columns(table, matched_on, is_category),
+        _numbered(table[PERSON]),
     )
+
+
+def _numbered(people: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Return numbers of people by their first row, int64, shape (n,)."""
+    indices = pc.dictionary_encode(people.combine_chunks()).indices
+    return to_numpy(indices).astype(np.int64)
 
 
 def pool_columns(columns: Sequence[str], groups: Sequence[str]) -> tuple[str, ...]:

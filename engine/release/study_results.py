@@ -22,6 +22,7 @@ from engine.matching.balance import CLOSE, FAIR, BalanceRow, effective_size
 from engine.matching.designed import Designed
 from engine.matching.gate import Gate, settled_smd
 from engine.matching.pool import Pool
+from engine.matching.score_balance import assess_score
 from engine.matching.store_columns import (
     BY_NAME,
     characteristic_of,
@@ -245,7 +246,7 @@ def overlap_results(designed: Designed) -> dict[str, Any]:
 
 def score_results(designed: Designed) -> dict[str, Any]:
     """Return how well the score tells the groups apart."""
-    score = designed.score_balance
+    score = assess_score(designed.scoring.logit, designed.sample)
     return {"auc_before": number(score.auc_before), "auc_after": number(score.auc_after)}
 
 
