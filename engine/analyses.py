@@ -22,7 +22,7 @@ from engine.effects.robustness import assess_robustness
 from engine.effects.welch import describe_group
 from engine.errors import InputError, JusticeLabError, UnfittedError
 from engine.matching.balance import assess_balance
-from engine.matching.designed import Designed, design_analysis, with_ratio
+from engine.matching.designed import Designed, design_analysis, with_exact, with_ratio
 from engine.matching.gate import Gate, judge_match
 from engine.matching.options import MatchOptions
 from engine.matching.pool import Pool, assessed, in_known_regions, with_levels
@@ -159,14 +159,23 @@ def judge(designed: Designed, plan: Plan) -> Gate:
 
 
 def design_and_judge(
-    pool: Pool, unit: Unit, plan: Plan, tell: Callable[[float], None] | None = None
+    pool: Pool,
+    unit: Unit,
+    plan: Plan,
+    tell: Callable[[float], None] | None = None,
+    main: Designed | None = None,
 ) -> tuple[Designed, Gate]:
     """Match an analysis and judge the match; no outcome is known here.
 
-    Where balance alone misses the gate the plan's further ratios are tried: with more partners
-    chance moves their averages less. The first that passes is taken, else the best balanced.
+    An analysis with the rows and covariates of the main one has its score, too. Where balance alone
+    misses the gate the plan's further ratios are tried: with more partners chance moves their
+    averages less. The first that passes is taken, else the best balanced.
     """
-    best = design_analysis(pool, unit.keep, options_of(plan, unit), tell)
+    options = options_of(plan, unit)
+    if main is not None and _has_score_of(main, unit):
+        best = with_exact(main, pool, options)
+    else:
+        best = design_analysis(pool, unit.keep, options, tell)
     gate = judge(best, plan)
     further = () if best.options.by_window else plan.matching.further_ratios
     for ratio in further:
@@ -181,9 +190,15 @@ def design_and_judge(
     return best, gate
 
 
+def _has_score_of(main: Designed, unit: Unit) -> bool:
+    """Whether an analysis has the rows and the covariates of the main one."""
+    same = main.options.covariates == unit.covariates
+    return same and bool(np.array_equal(main.keep, unit.keep))
+
+
 def run_main(
     held: StudyFolder, unit: Unit, pool: Pool, outcomes: Outcomes, plan: Plan, tell: Progress
-) -> tuple[dict[str, Any], dict[str, pa.Table | None]]:
+) -> tuple[dict[str, Any], dict[str, pa.Table | None], Designed | None]:
     """Run the main analysis, or take it up where it was finished before.
 
     Returns
@@ -192,13 +207,15 @@ def run_main(
         ``analysis`` and everything that the results say of it alone.
     tables : dict of str to pyarrow.Table or None
         Of the private folder.
+    designed : Designed or None
+        Its match, where it was made now.
     """
     known = held.load("main")
     if known is not None:
         tables = {name: held.load_table(name) for name in known["tables"]}
         if all(table is not None for table in tables.values()):
             held.stage_balance(known["balance_file"])
-            return known, tables
+            return known, tables, None
     tell("match", 0.0)
     try:
         designed, gate = design_and_judge(pool, unit, plan, lambda share: tell("match", share))
@@ -257,7 +274,7 @@ def run_main(
     tables = {name: table for name, table in tables.items() if table is not None}
     for name, table in tables.items():
         held.save_table(name, table)
-    return held.save("main", {**found, "tables": list(tables)}), tables
+    return held.save("main", {**found, "tables": list(tables)}), tables, designed
 
 
 def run_unit(
@@ -267,8 +284,12 @@ def run_unit(
     outcomes: Outcomes,
     plan: Plan,
     main: dict[str, Any],
+    designed_main: Designed | None = None,
 ) -> dict[str, Any]:
-    """Run an analysis beside the main one, or take it up where it was finished before."""
+    """Run an analysis beside the main one, or take it up where it was finished before.
+
+    ``designed_main`` is the match of the main analysis; the result is the same without it.
+    """
     if unit.same_as_main:
         return {**main, **_words(unit)}
     name = f"analysis-{_slug(unit.id)}"
@@ -280,7 +301,7 @@ def run_unit(
         why = {"oasys": "no_assessments", "region": "no_regions"}.get(unit.kind)
         return held.save(name, _not_run(unit, why or "too_few_treated"))
     try:
-        designed, gate = design_and_judge(pool, unit, plan)
+        designed, gate = design_and_judge(pool, unit, plan, main=designed_main)
     except UnfittedError:
         return held.save(name, _not_run(unit, "no_score"))
     except InputError:

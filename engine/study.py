@@ -221,13 +221,16 @@ def run_request(
         outcomes = Outcomes(store, pool.position)
         unit = main_unit(asked, pool)
         with held.stage("main", pool=len(pool.treated)):
-            main, tables = run_main(held, unit, pool, outcomes, asked, tell)
+            main, tables, designed = run_main(held, unit, pool, outcomes, asked, tell)
         analyses = [main["analysis"]]
         others = other_units(asked, pool)
         for number, other in enumerate(others):
             with held.stage(other.id):
                 tell("other analyses", number / len(others))
-                analyses.append(run_unit(held, other, pool, outcomes, asked, main["analysis"]))
+                analyses.append(
+                    run_unit(held, other, pool, outcomes, asked, main["analysis"], designed)
+                )
+            designed = None  # of use for the match within regions, the first, and large
         with held.stage("results"):
             account = with_stage(
                 cohort.account, "matching", dict.fromkeys(main["unmatched_rows"], UNMATCHED)

@@ -183,6 +183,26 @@ def with_ratio(designed: Designed, ratio: int) -> Designed:
     return _matched(designed.keep, options, rows, designed.scoring, designed.rows.person)
 
 
+def with_exact(designed: Designed, pool: Pool, options: MatchOptions) -> Designed:
+    """Return the same analysis with other columns that must be equal: the score stays.
+
+    Parameters
+    ----------
+    designed : Designed
+    pool : Pool
+        That it is made of.
+    options : MatchOptions
+        The same but for the exact columns and the ratio.
+    """
+    chosen = None if designed.keep.all() else np.flatnonzero(designed.keep)
+    cell = cells_of_rows(pool.coded, options.exact, chosen, pool.table)
+    rows = replace(designed.rows, cell=cell, person=None)
+    problem = replace(designed.scoring.problem, cell=cell)
+    assert designed.rows.person is not None
+    scoring = replace(designed.scoring, problem=problem)
+    return _matched(designed.keep, options, rows, scoring, designed.rows.person)
+
+
 def _matched(
     keep: Flags, options: MatchOptions, rows: Rows, scoring: Scoring, person: NDArray[np.int64]
 ) -> Designed:
