@@ -76,15 +76,14 @@ class Opened:
     ----------
     sample : MatchedSample
     near : Neighbourhoods
-    values : dict of str to float64 array
-        Outcomes by measure, by row of the analysis; but for the rate, NaN for rows that decide
-        nothing.
+    rate : float64, shape (n,)
+        Who reoffended, by row of the analysis: other matches of them are compared on it.
     measures : tuple of MeasureResult
     """
 
     sample: MatchedSample
     near: Neighbourhoods
-    values: dict[str, Floats]
+    rate: Floats
     measures: tuple[MeasureResult, ...]
 
 
@@ -114,45 +113,49 @@ def estimate_measures(
     """
     sample = matched_sample(designed.rows, designed.scoring, designed.matched, designed.options)
     near = find_neighbourhoods(sample)
-    values = _values(outcomes, np.flatnonzero(designed.keep), rows_that_count(sample, near))
-    in_match = sample.treated & (sample.weight > 0)
-    reoffenders = int(np.count_nonzero(values[RATE.name][in_match] > 0.0))
-
-    asked = [(measure.outcome, values[measure.name]) for measure in MEASURES]
-    estimates = estimate_outcomes(asked, sample, near, adjust=adjust, progress=progress)
-    measures = tuple(
-        _measured(measure, estimate, values[measure.name], sample, reoffenders)
-        for measure, estimate in zip(MEASURES, estimates, strict=True)
-    )
-    return Opened(sample, near, values, measures)
-
-
-def _values(
-    outcomes: pa.Table, rows: NDArray[np.int64], counting: NDArray[np.int64]
-) -> dict[str, Floats]:
-    """Return measures by row of an analysis: the rate of all, others of the rows that count.
-
-    Other matches of the same rows are compared on the rate alone.
-    """
+    rows = np.flatnonzero(designed.keep)
+    counting = rows_that_count(sample, near)
     some = to_arrow(rows[counting])
-    values = {RATE.name: values_of(outcomes[RATE.name].take(to_arrow(rows)))}
-    for measure in MEASURES[1:]:
-        own = np.full(len(rows), np.nan)
-        own[counting] = values_of(outcomes[measure.name].take(some))
-        values[measure.name] = own
-    return values
+    values = {one.name: values_of(outcomes[one.name].take(some)) for one in MEASURES}
+    estimates = estimate_outcomes(
+        ((one.outcome, _spread(values[one.name], counting, len(rows))) for one in MEASURES),
+        len(MEASURES),
+        sample,
+        near,
+        adjust=adjust,
+        progress=progress,
+    )
+    in_match = sample.weight[counting] > 0
+    treated = sample.treated[counting]
+    reoffenders = int(np.count_nonzero(values[RATE.name][in_match & treated] > 0.0))
+    person = None if sample.person is None else sample.person[counting]
+    arms = [
+        (arm, None if person is None else person[arm])
+        for arm in (in_match & treated, in_match & ~treated)
+    ]
+    measures = []
+    for one, estimate in zip(MEASURES, estimates, strict=True):
+        counts = [count_arm(one, values[one.name][arm], people) for arm, people in arms]
+        measures.append(_measured(one, estimate, counts[0], counts[1], reoffenders))
+    rate = values_of(outcomes[RATE.name].take(to_arrow(rows)))
+    return Opened(sample, near, rate, tuple(measures))
+
+
+def _spread(values: Floats, rows: NDArray[np.int64], n: int) -> Floats:
+    """Return values of some of n rows as those of all, NaN elsewhere."""
+    whole = np.full(n, np.nan)
+    whole[rows] = values
+    return whole
 
 
 def _measured(
-    measure: Measure, estimate: Estimate, values: Floats, sample: MatchedSample, reoffenders: int
+    measure: Measure,
+    estimate: Estimate,
+    treated: ArmCounts,
+    comparison: ArmCounts,
+    reoffenders: int,
 ) -> MeasureResult:
     """Return a measure's estimate with what is published beside it."""
-    in_match = sample.weight > 0
-    arms = (in_match & sample.treated, in_match & ~sample.treated)
-    treated, comparison = (
-        count_arm(measure, values[arm], None if sample.person is None else sample.person[arm])
-        for arm in arms
-    )
     expected = (
         float(treated.people)
         if measure.kind == "days"

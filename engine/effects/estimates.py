@@ -1,6 +1,6 @@
 """Estimates of a match: each outcome, with the interval that its design makes valid."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
 
@@ -40,10 +40,12 @@ from engine.effects.outcome import Outcome
 from engine.effects.sample import MatchedSample
 from engine.effects.secondary import secondary_intervals
 from engine.effects.welch import Group, describe_group
-from kernels.logistic import TOGETHER
 
 Floats = NDArray[np.float64]
 
+_AT_ONCE = 6
+"""Outcomes that are taken up together; with an adjusted difference each counts as half as many
+again. Some four arrays of all rows are in memory for each."""
 _MEASURES = {
     "binary": "difference in proportions",
     "count": "difference in means",
@@ -231,11 +233,12 @@ def estimate_outcome(
     adjust: bool = True,
 ) -> Estimate:
     """Estimate the effect on one outcome; parameters as of :func:`estimate_outcomes`."""
-    return estimate_outcomes([(outcome, values)], sample, near, asked, level, adjust=adjust)[0]
+    return estimate_outcomes([(outcome, values)], 1, sample, near, asked, level, adjust=adjust)[0]
 
 
 def estimate_outcomes(
-    outcomes: Sequence[tuple[Outcome, Floats]],
+    outcomes: Iterable[tuple[Outcome, Floats]],
+    count: int,
     sample: MatchedSample,
     near: Neighbourhoods,
     asked: IntervalName = "auto",
@@ -248,8 +251,10 @@ def estimate_outcomes(
 
     Parameters
     ----------
-    outcomes : sequence of (Outcome, float64 array of shape (n,))
-        NaN for no event, in a time outcome.
+    outcomes : iterable of (Outcome, float64 array of shape (n,))
+        NaN for no event, in a time outcome. They are taken up a few at a time.
+    count : int
+        Number of outcomes.
     sample : MatchedSample
     near : Neighbourhoods
     asked : IntervalName
@@ -292,7 +297,7 @@ def estimate_outcomes(
         return _estimate(*item, sample, near, asked, level, adjust=adjust)
 
     found: list[Estimate] = []
-    for group in in_groups(outcomes, TOGETHER // 2 if adjust else TOGETHER):
+    for group in in_groups(outcomes, 2 * _AT_ONCE // 3 if adjust else _AT_ONCE):
         questions, residuals = zip(*each(prepare, group), strict=True)
         asked_of = [*questions, *(one.question for one in residuals if one is not None)]
         pieces = iter(local_pieces([(sample, near, one.linear) for one in asked_of]))
@@ -301,7 +306,7 @@ def estimate_outcomes(
         named = [outcome for outcome, _ in group]
         found += each(finish, list(zip(named, questions, residuals, own, rest, strict=True)))
         if progress is not None:
-            progress(len(found) / len(outcomes))
+            progress(len(found) / count)
     return found
 
 

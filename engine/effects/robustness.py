@@ -131,7 +131,7 @@ def assess_robustness(
     rate = opened.measures[0]
     sensitivity = assess_sensitivity(
         rate.estimate,
-        opened.values[RATE.name],
+        opened.rate,
         opened.sample,
         designed.rows,
         designed.scoring,
@@ -160,7 +160,7 @@ def _path(
         pair_rows(replace(base, caliper=caliper * scoring.sd_logit), rows, options, ratio)
         for caliper, ratio in settings
     ]
-    rate = opened.values[RATE.name]
+    rate = opened.rate
     intervals = difference_intervals(
         RATE.outcome, rate, (judged_match(opened.sample, one) for one in pairings)
     )

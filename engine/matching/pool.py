@@ -6,6 +6,7 @@ read from the store again.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,8 @@ from engine.submission.fields import SUBGROUPS as OF_SUBMISSION
 TREATED, ID, PERSON = "treated", "disposal_id", "person_id"
 AGES = ((18, "under 18"), (21, "18 to 20"), (25, "21 to 24"), (35, "25 to 34"), (45, "35 to 44"))
 OLDEST_AGES = "45 and over"
+_COLUMNS = 4
+"""Columns that are read at a time: what the pages of files hold of them is then given back."""
 _BANDS = (*(name for _, name in AGES), OLDEST_AGES)
 OF_STORE = {
     "sex": "sex",
@@ -179,8 +182,7 @@ def build_pool(
     keys = random_order(all_ids[position].astype(np.int64), seed)
     position, is_treated = position[keys], is_treated[keys]
     needed = list(pool_columns(columns, groups))
-    whole = read_years(store, INDEX, needed) if index is None else index.select(needed)
-    table = whole.take(to_arrow(position)).combine_chunks()
+    table = _taken(store, needed, position, index)
     delays = [to_numpy(rows[DELAY].combine_chunks()) for rows in (treated, comparison)]
     table = table.append_column(DELAY, to_arrow(np.concatenate(delays)[keys]))
     table = with_transformations(table, transformations)
@@ -196,6 +198,22 @@ def build_pool(
         code_columns(table, matched_on, is_category),
         _numbered(table[PERSON]),
     )
+
+
+def _taken(
+    store: Store, names: list[str], position: NDArray[np.int64], index: pa.Table | None
+) -> pa.Table:
+    """Return rows of the store's index disposals, a few columns after another."""
+    rows = to_arrow(position)
+
+    def take(first: int) -> pa.Table:
+        some = names[first : first + _COLUMNS]
+        whole = read_years(store, INDEX, some) if index is None else index.select(some)
+        return whole.take(rows).combine_chunks()
+
+    with ThreadPoolExecutor(2) as pool:
+        parts = list(pool.map(take, range(0, len(names), _COLUMNS)))
+    return pa.table({name: part[name] for part in parts for name in part.column_names})
 
 
 def _numbered(people: pa.ChunkedArray) -> NDArray[np.int64]:
