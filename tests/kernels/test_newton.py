@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.columns import CodedColumns, number_columns, pack_categories
+from kernels.columns import number_columns, pack_categories
 from kernels.logistic import gradient_of_residual
 from kernels.newton import CONVERGED, DEPENDENCE_TOLERANCE, fit, independent_columns
 from tests import naive
