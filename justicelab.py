@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from engine.cohort.rules import IndexRules
     from engine.link import LinkedCohort, link
     from engine.match import MatchResult, match
-    from engine.plan import Plan, read_plan
+    from engine.plan.model import Plan
+    from engine.plan.reading import read_plan
     from engine.study import Study, run
 
     __version__: str
@@ -44,12 +45,12 @@ _HOME = {
     "IndexRules": "engine.cohort.rules",
     "LinkedCohort": "engine.link",
     "MatchResult": "engine.match",
-    "Plan": "engine.plan",
+    "Plan": "engine.plan.model",
     "Study": "engine.study",
     "batch": "engine.batch",
     "link": "engine.link",
     "match": "engine.match",
-    "read_plan": "engine.plan",
+    "read_plan": "engine.plan.reading",
     "run": "engine.study",
 }
 

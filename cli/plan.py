@@ -19,7 +19,7 @@ def plan(
     ],
 ) -> None:
     """Write a plan of a study to change and to give to 'justicelab run'."""
-    from engine.plan import plan_text
+    from engine.plan.writing import plan_text
     from engine.submission.workbook import write_new_file
 
     write_new_file(out, plan_text().encode())

@@ -21,12 +21,14 @@ from engine.effects.measures import RATE, Outcomes, count_arm, values_of
 from engine.effects.robustness import assess_robustness
 from engine.effects.welch import describe_group
 from engine.errors import InputError, JusticeLabError, UnfittedError
-from engine.matching.designed import Designed, design_analysis, with_ratio
+from engine.matching.balance import assess_balance
+from engine.matching.designed import Designed, design_analysis, with_exact, with_ratio
 from engine.matching.gate import Gate, judge_match
 from engine.matching.options import MatchOptions
 from engine.matching.pool import Pool, assessed, in_known_regions, with_levels
-from engine.matching.store_columns import GROUPS, LAST_YEAR
-from engine.plan import Plan, in_words_of_the_plan
+from engine.matching.store_columns import GROUPS, tells_last_year
+from engine.plan.advice import in_words_of_the_plan
+from engine.plan.model import Plan
 from engine.release.linear_form import linear_form_table
 from engine.release.results import balance_results, match_tables
 from engine.release.study_folder import StudyFolder
@@ -82,7 +84,7 @@ class Unit:
 
 def columns_of(plan: Plan) -> tuple[str, ...]:
     """Return every column of the store that some analysis needs."""
-    needed = [*plan.covariate_names, *plan.matching.exact]
+    needed = [*plan.covariate_columns, *plan.matching.exact]
     needed += [plan.region.column] if plan.region.control else []
     needed += [column.name for column in GROUPS["oasys"]] if plan.oasys.trio else []
     return tuple(dict.fromkeys(needed))
@@ -157,14 +159,23 @@ def judge(designed: Designed, plan: Plan) -> Gate:
 
 
 def design_and_judge(
-    pool: Pool, unit: Unit, plan: Plan, tell: Callable[[float], None] | None = None
+    pool: Pool,
+    unit: Unit,
+    plan: Plan,
+    tell: Callable[[float], None] | None = None,
+    main: Designed | None = None,
 ) -> tuple[Designed, Gate]:
     """Match an analysis and judge the match; no outcome is known here.
 
-    Where balance alone misses the gate the plan's further ratios are tried: with more partners
-    chance moves their averages less. The first that passes is taken, else the best balanced.
+    An analysis with the rows and covariates of the main one has its score, too. Where balance alone
+    misses the gate the plan's further ratios are tried: with more partners chance moves their
+    averages less. The first that passes is taken, else the best balanced.
     """
-    best = design_analysis(pool, unit.keep, options_of(plan, unit), tell)
+    options = options_of(plan, unit)
+    if main is not None and _has_score_of(main, unit):
+        best = with_exact(main, pool, options)
+    else:
+        best = design_analysis(pool, unit.keep, options, tell)
     gate = judge(best, plan)
     further = () if best.options.by_window else plan.matching.further_ratios
     for ratio in further:
@@ -179,9 +190,15 @@ def design_and_judge(
     return best, gate
 
 
+def _has_score_of(main: Designed, unit: Unit) -> bool:
+    """Whether an analysis has the rows and the covariates of the main one."""
+    same = main.options.covariates == unit.covariates
+    return same and bool(np.array_equal(main.keep, unit.keep))
+
+
 def run_main(
     held: StudyFolder, unit: Unit, pool: Pool, outcomes: Outcomes, plan: Plan, tell: Progress
-) -> tuple[dict[str, Any], dict[str, pa.Table | None]]:
+) -> tuple[dict[str, Any], dict[str, pa.Table | None], Designed | None]:
     """Run the main analysis, or take it up where it was finished before.
 
     Returns
@@ -190,13 +207,15 @@ def run_main(
         ``analysis`` and everything that the results say of it alone.
     tables : dict of str to pyarrow.Table or None
         Of the private folder.
+    designed : Designed or None
+        Its match, where it was made now.
     """
     known = held.load("main")
     if known is not None:
         tables = {name: held.load_table(name) for name in known["tables"]}
         if all(table is not None for table in tables.values()):
             held.stage_balance(known["balance_file"])
-            return known, tables
+            return known, tables, None
     tell("match", 0.0)
     try:
         designed, gate = design_and_judge(pool, unit, plan, lambda share: tell("match", share))
@@ -204,7 +223,9 @@ def run_main(
         raise in_words_of_the_plan(error) from None
     options = designed.options
     analysis = _described(unit, designed, gate)
-    balance = balance_results(designed.balance)
+    balance = balance_results(
+        assess_balance(designed.rows.design, designed.sample, denominator=options.smd_denominator)
+    )
     held.stage_balance(balance)
     held.save("main-balance", {"balance": analysis["balance"], "gate": analysis["gate"]})
     held.audit.note("gate", passed=gate.passed)
@@ -253,7 +274,7 @@ def run_main(
     tables = {name: table for name, table in tables.items() if table is not None}
     for name, table in tables.items():
         held.save_table(name, table)
-    return held.save("main", {**found, "tables": list(tables)}), tables
+    return held.save("main", {**found, "tables": list(tables)}), tables, designed
 
 
 def run_unit(
@@ -263,8 +284,12 @@ def run_unit(
     outcomes: Outcomes,
     plan: Plan,
     main: dict[str, Any],
+    designed_main: Designed | None = None,
 ) -> dict[str, Any]:
-    """Run an analysis beside the main one, or take it up where it was finished before."""
+    """Run an analysis beside the main one, or take it up where it was finished before.
+
+    ``designed_main`` is the match of the main analysis; the result is the same without it.
+    """
     if unit.same_as_main:
         return {**main, **_words(unit)}
     name = f"analysis-{_slug(unit.id)}"
@@ -276,7 +301,7 @@ def run_unit(
         why = {"oasys": "no_assessments", "region": "no_regions"}.get(unit.kind)
         return held.save(name, _not_run(unit, why or "too_few_treated"))
     try:
-        designed, gate = design_and_judge(pool, unit, plan)
+        designed, gate = design_and_judge(pool, unit, plan, main=designed_main)
     except UnfittedError:
         return held.save(name, _not_run(unit, "no_score"))
     except InputError:
@@ -352,7 +377,7 @@ def _closed(designed: Designed, pool: Pool, outcomes: Outcomes) -> dict[str, Any
 
 def _placebo_options(plan: Plan, unit: Unit) -> MatchOptions:
     """Return the options of the match without what tells the year before."""
-    left = tuple(name for name in unit.covariates if name not in LAST_YEAR)
+    left = tuple(name for name in unit.covariates if not tells_last_year(name))
     return plan.match_options(left, unit.exact)
 
 

@@ -9,15 +9,18 @@ from functools import partial
 from pathlib import Path
 
 import numba
+import pyarrow as pa
 
 from engine.cohort.choose import index_evidence
 from engine.errors import InputError, UsageError
 from engine.link import checked
 from engine.linkage.link import Wanted
 from engine.linkage.review import read_review
-from engine.matching.pool import SUBGROUPS
+from engine.matching.pool import SUBGROUPS, is_category
 from engine.matching.store_columns import DELAY
-from engine.plan import Plan, read_plan
+from engine.matching.transformations import SECTION as TRANSFORMATIONS
+from engine.plan.model import Plan
+from engine.plan.reading import read_plan
 from engine.release.manifest import InputFacts, RunFacts, code_sha256
 from engine.store.reading import INDEX, Store, read_years
 from engine.submission.check import Check
@@ -150,14 +153,15 @@ def wanted_of(request: Request, check: Check, store: Store) -> Wanted:
 
 
 def require_columns(plan: Plan, store: Store, check: Check) -> None:
-    """Refuse a plan that names columns which neither store nor submission has.
+    """Refuse a plan that names columns which neither store nor submission has, or not as it asks.
 
     Raises
     ------
     InputError
         Names the option, the column and near ones.
     """
-    known = [*read_years(store, INDEX, years=()).column_names, DELAY]
+    schema = read_years(store, INDEX, years=()).schema
+    known = [*schema.names, DELAY]
     columns = [] if check.table is None else check.table.column_names
     extra = [name.removeprefix("group: ") for name in columns]
     for names, choice, place in (
@@ -175,3 +179,37 @@ def require_columns(plan: Plan, store: Store, check: Check) -> None:
                     if near
                     else "Check its spelling",
                 )
+    _require_transformable(plan, schema)
+
+
+def _require_transformable(plan: Plan, schema: pa.Schema) -> None:
+    """Refuse to transform what holds no numbers, and to make what the store has."""
+    asked = plan.transformations.asked()
+    for option, columns in vars(asked).items():
+        for column in columns:
+            if not _holds_numbers(column, schema):
+                raise InputError(
+                    f"the column '{shown(column)}' does not hold numbers, or is a category",
+                    where=f"the plan, {TRANSFORMATIONS} {option}",
+                    rule="what is transformed are columns of numbers",
+                    repair="Take it out of the list",
+                )
+    for option, made in (("log", asked.logarithms), ("square", asked.squares)):
+        for name in made:
+            if name in schema.names:
+                raise InputError(
+                    f"the store has the column '{shown(name)}' already",
+                    where=f"the plan, {TRANSFORMATIONS} {option}",
+                    rule="a column that is made has a name of its own",
+                    repair="Take it out of the list; it is matched on as a covariate"
+                    if name in plan.covariate_columns
+                    else f"Take it out of the list, and name '{shown(name)}' in [covariates] add",
+                )
+
+
+def _holds_numbers(column: str, schema: pa.Schema) -> bool:
+    """Whether a column of the pool holds numbers that are no names of something."""
+    if column == DELAY:
+        return True
+    kind = schema.field(column).type
+    return not is_category(column) and (pa.types.is_integer(kind) or pa.types.is_floating(kind))

@@ -29,7 +29,8 @@ from engine.link import MEMORY, LinkedCohort, Linker, link_cohort
 from engine.linkage.link import Linkage, link_people
 from engine.linkage.review import Decision, decisions_csv, write_review
 from engine.matching.pool import Pool, study_pool
-from engine.plan import Plan, plan_text
+from engine.plan.model import Plan
+from engine.plan.writing import plan_text
 from engine.release.disclosure import Policy, Released, release_results
 from engine.release.folder import work_folder
 from engine.release.manifest import (
@@ -220,13 +221,16 @@ def run_request(
         outcomes = Outcomes(store, pool.position)
         unit = main_unit(asked, pool)
         with held.stage("main", pool=len(pool.treated)):
-            main, tables = run_main(held, unit, pool, outcomes, asked, tell)
+            main, tables, designed = run_main(held, unit, pool, outcomes, asked, tell)
         analyses = [main["analysis"]]
         others = other_units(asked, pool)
         for number, other in enumerate(others):
             with held.stage(other.id):
                 tell("other analyses", number / len(others))
-                analyses.append(run_unit(held, other, pool, outcomes, asked, main["analysis"]))
+                analyses.append(
+                    run_unit(held, other, pool, outcomes, asked, main["analysis"], designed)
+                )
+            designed = None  # of use for the match within regions, the first, and large
         with held.stage("results"):
             account = with_stage(
                 cohort.account, "matching", dict.fromkeys(main["unmatched_rows"], UNMATCHED)
@@ -387,6 +391,7 @@ def _pool(cohort: LinkedCohort, store: Store, plan: Plan, base: Base | None) -> 
         plan.sub_analyses.by,
         plan.matching.seed,
         base,
+        plan.transformations.asked(),
     )
 
 

@@ -10,7 +10,7 @@ from engine.memory import (
     estimate,
     require_memory,
 )
-from engine.plan import Plan
+from engine.plan.model import Plan
 from engine.store.reading import Store
 from engine.submission.check import Check
 from engine.submission.fields import START_DATES
@@ -48,9 +48,10 @@ def database_of_study(store: Store, plan: Plan, check: Check, ceiling: int | Non
     categories = sum(is_category(name) for name in covariates)
     # Every number may have an indicator of its empty cells.
     design = 16 * (len(covariates) - categories) + 4 * categories
+    columns = len(columns_of(plan)) + len(plan.transformations.asked().made)
     parts = [
         ("records of everybody", _RECORDS * records),
-        ("the pool's columns", pool * (_COMPACT * len(columns_of(plan)) + design)),
+        ("the pool's columns", pool * (_COMPACT * columns + design)),
         ("fit, match and estimates", _WORK * pool),
     ]
     require_memory(estimate("the study", parts), ceiling)

@@ -187,6 +187,30 @@ def translate(indices, table, counted, codes):
 
 
 @kernel()
+def number_in_order(values, number, numbered):
+    """Number values by their first occurrence; return how many there are.
+
+    Parameters
+    ----------
+    values : int64, shape (n,)
+        In [0, m).
+    number : int64, shape (m,)
+        Filled with the number of each value, -1 for those that do not occur.
+    numbered : int64, shape (n,)
+        Filled with the number of the value of each row.
+    """
+    number[:] = -1
+    known = 0
+    for i in range(values.shape[0]):
+        value = values[i]
+        if number[value] < 0:
+            number[value] = known
+            known += 1
+        numbered[i] = number[value]
+    return known
+
+
+@kernel()
 def add_level_to_cells(cells, codes, radix):
     """Multiply every cell code by ``radix`` and add the level code of one more category.
 

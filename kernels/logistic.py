@@ -23,6 +23,10 @@ SEGMENTS = 32
 """Independent accumulators of the information matrix: its partial sums are too large to keep one
 for each chunk, so chunks are dealt to 32 fixed segments."""
 _SUBCHUNK = 512
+TOGETHER = 12
+"""Linear predictors that share a pass over the columns."""
+_BLOCK = 256
+"""Rows of a block of such predictors, 24 kB: it stays in the first-level cache."""
 _VECTOR = 16
 """Numbers per row are padded to a multiple of 16 so that adding a row to a cell has no scalar
 remainder loop."""
@@ -249,6 +253,48 @@ def predictor_pass(columns, beta, eta, start, stop):
     for chunk in prange(start, stop):
         first = chunk * CHUNK
         _predictor_chunk(columns, beta, cell_value, first, eta[first : min(first + CHUNK, n)])
+
+
+@kernel(parallel=True)
+def predictors_pass(columns, betas, eta, start, stop):
+    """Several linear predictors of a range of chunks in one pass over the columns.
+
+    Parameters
+    ----------
+    columns : CodedColumns
+    betas : float64, shape (m, p)
+        Coefficients on the scaled columns, m at most ``TOGETHER``.
+    eta : float64, shape (m, n)
+        Filled: row k holds what :func:`predictor_pass` makes of ``betas[k]``, bit for bit.
+    start, stop : int
+        Range of chunks.
+    """
+    n = eta.shape[1]
+    together = betas.shape[0]
+    cell_value = np.empty((together, columns.cell_term.shape[0]))
+    for k in range(together):
+        _cell_values(columns, betas[k], cell_value[k])
+    for chunk in prange(start, stop):
+        for first in range(chunk * CHUNK, min((chunk + 1) * CHUNK, n), _BLOCK):
+            m = min(_BLOCK, n - first)
+            for k in range(together):
+                eta[k, first : first + m] = betas[k, 0]
+            for j in range(columns.numeric_start.shape[0]):
+                centre = columns.centre[j]
+                at = columns.numeric_start[j] + first
+                x = columns.numeric[at : at + m]
+                for k in range(together):
+                    slope = betas[k, columns.numeric_term[j]] / columns.scale[j]
+                    row = eta[k, first : first + m]
+                    for i in range(m):
+                        row[i] += slope * (x[i] - centre)
+            for g in range(columns.cells.shape[0]):
+                cell = columns.cells[g, first : first + m]
+                for k in range(together):
+                    value = cell_value[k, columns.cell_start[g] : columns.cell_start[g + 1]]
+                    row = eta[k, first : first + m]
+                    for i in range(m):
+                        row[i] += value[cell[i]]
 
 
 @kernel(inline=True)
@@ -537,6 +583,30 @@ def linear_predictor(columns: CodedColumns, beta: np.ndarray, eta: np.ndarray) -
     step = _chunks_per_call(columns)
     for start in range(0, chunks, step):
         predictor_pass(columns, beta, eta, start, min(start + step, chunks))
+
+
+def linear_predictors(columns: CodedColumns, betas: np.ndarray) -> np.ndarray:
+    """Return several linear predictors, float64, shape (m, n).
+
+    Parameters
+    ----------
+    columns : CodedColumns
+    betas : float64, shape (m, p)
+        Coefficients on the scaled columns.
+
+    Notes
+    -----
+    Twelve share a pass, which costs about four passes of one. The same bits as one by one.
+    """
+    n = columns.cells.shape[1]
+    eta = np.empty((len(betas), n))
+    chunks = chunk_count(n)
+    step = max(1, _chunks_per_call(columns) // TOGETHER)
+    for first in range(0, len(betas), TOGETHER):
+        some, filled = betas[first : first + TOGETHER], eta[first : first + TOGETHER]
+        for start in range(0, chunks, step):
+            predictors_pass(columns, some, filled, start, min(start + step, chunks))
+    return eta
 
 
 def information_matrix(

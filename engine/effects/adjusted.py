@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.effects.sample import MatchedSample
+from engine.effects.some_rows import predictor_of_rows
 from engine.matching.caliper import probabilities
 from kernels.blocks import total
 from kernels.cholesky import factor, solve
 from kernels.columns import CodedColumns, take_rows
-from kernels.logistic import gradient_of_residual, information_matrix, linear_predictor
+from kernels.logistic import gradient_of_residual, information_matrix
 from kernels.newton import CONVERGED, fit, independent_columns
 
 ALL_TERMS = "g-computation on the propensity terms"
@@ -38,8 +39,8 @@ class Prediction:
 
     Attributes
     ----------
-    values : float64, shape (n,)
-        Of every row.
+    values : float64, shape (m,)
+        Of the rows that were asked for.
     method : str
     inflation : float
         Factor on the variance for the coefficients fitted.
@@ -91,15 +92,17 @@ def _linear_coefficients(
 
 
 def predict_without_service(
-    sample: MatchedSample, values: Floats, *, binary: bool
+    sample: MatchedSample, values: Floats, wanted: NDArray[np.int64], *, binary: bool
 ) -> Prediction | None:
-    """Predict everybody's outcome from a model among the matched partners.
+    """Predict outcomes from a model among the matched partners.
 
     Parameters
     ----------
     sample : MatchedSample
     values : float64, shape (n,)
         NaN where a row has no value.
+    wanted : int64, shape (m,)
+        Rows to predict.
     binary : bool
         Logistic model in place of a linear one.
 
@@ -129,12 +132,12 @@ def predict_without_service(
     candidates = [(_score_column(sample), np.ones(2, dtype=np.bool_), SCORE_ONLY)]
     if sample.model is not None:
         candidates.insert(0, (sample.model.columns, sample.model.active, ALL_TERMS))
-    for columns, wanted, method in candidates:
-        terms = int(np.count_nonzero(wanted))
+    for columns, usable, method in candidates:
+        terms = int(np.count_nonzero(usable))
         if effective < _PEOPLE_PER_TERM * terms or (binary and rarer < _EVENTS_PER_TERM * terms):
             continue
         there = take_rows(columns, rows)
-        active = independent_columns(there, weights, wanted)
+        active = independent_columns(there, weights, usable)
         beta: Floats | None
         if binary:
             fitted = fit(there, own.astype(np.uint8), weights, active, ridge=_RIDGE)
@@ -143,8 +146,7 @@ def predict_without_service(
             beta = _linear_coefficients(there, own, weights, active)
         if beta is None:
             continue
-        predicted = np.empty(sample.n_rows)
-        linear_predictor(columns, beta, predicted)
+        predicted = predictor_of_rows(columns, beta, wanted)
         if binary:
             predicted = probabilities(predicted)
         return Prediction(predicted, method, effective / (effective - terms))

@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from engine.at_once import each
+from engine.buffers import to_arrow
 from engine.effects.choice import WELCH_RAW
-from engine.effects.estimates import Estimate, estimate_outcome
+from engine.effects.estimates import Estimate, estimate_outcomes
 from engine.effects.intervals import Interval, t_quantile, wilson
 from engine.effects.measures import (
     MEASURES,
@@ -19,7 +19,11 @@ from engine.effects.measures import (
     count_arm,
     values_of,
 )
-from engine.effects.neighbourhoods import Neighbourhoods, find_neighbourhoods
+from engine.effects.neighbourhoods import (
+    Neighbourhoods,
+    find_neighbourhoods,
+    rows_that_count,
+)
 from engine.effects.power import MatchPower, match_power
 from engine.effects.sample import MatchedSample, matched_sample
 from engine.effects.verdicts import Verdict, verdict_of
@@ -73,7 +77,8 @@ class Opened:
     sample : MatchedSample
     near : Neighbourhoods
     values : dict of str to float64 array
-        Outcomes by measure, by row of the analysis.
+        Outcomes by measure, by row of the analysis; but for the rate, NaN for rows that decide
+        nothing.
     measures : tuple of MeasureResult
     """
 
@@ -109,30 +114,39 @@ def estimate_measures(
     """
     sample = matched_sample(designed.rows, designed.scoring, designed.matched, designed.options)
     near = find_neighbourhoods(sample)
-    mine = outcomes.filter(pa.array(designed.keep))
-    values = {
-        measure.name: designed.rows.identity.gather(values_of(mine[measure.name]))
-        for measure in MEASURES
-    }
+    values = _values(outcomes, np.flatnonzero(designed.keep), rows_that_count(sample, near))
     in_match = sample.treated & (sample.weight > 0)
     reoffenders = int(np.count_nonzero(values[RATE.name][in_match] > 0.0))
 
-    def estimated(measure: Measure) -> MeasureResult:
-        return _estimate(measure, values[measure.name], sample, near, reoffenders, adjust=adjust)
+    asked = [(measure.outcome, values[measure.name]) for measure in MEASURES]
+    estimates = estimate_outcomes(asked, sample, near, adjust=adjust, progress=progress)
+    measures = tuple(
+        _measured(measure, estimate, values[measure.name], sample, reoffenders)
+        for measure, estimate in zip(MEASURES, estimates, strict=True)
+    )
+    return Opened(sample, near, values, measures)
 
-    return Opened(sample, near, values, tuple(each(estimated, MEASURES, progress)))
+
+def _values(
+    outcomes: pa.Table, rows: NDArray[np.int64], counting: NDArray[np.int64]
+) -> dict[str, Floats]:
+    """Return measures by row of an analysis: the rate of all, others of the rows that count.
+
+    Other matches of the same rows are compared on the rate alone.
+    """
+    some = to_arrow(rows[counting])
+    values = {RATE.name: values_of(outcomes[RATE.name].take(to_arrow(rows)))}
+    for measure in MEASURES[1:]:
+        own = np.full(len(rows), np.nan)
+        own[counting] = values_of(outcomes[measure.name].take(some))
+        values[measure.name] = own
+    return values
 
 
-def _estimate(
-    measure: Measure,
-    values: Floats,
-    sample: MatchedSample,
-    near: Neighbourhoods,
-    reoffenders: int,
-    *,
-    adjust: bool,
+def _measured(
+    measure: Measure, estimate: Estimate, values: Floats, sample: MatchedSample, reoffenders: int
 ) -> MeasureResult:
-    estimate = estimate_outcome(measure.outcome, values, sample, near, adjust=adjust)
+    """Return a measure's estimate with what is published beside it."""
     in_match = sample.weight > 0
     arms = (in_match & sample.treated, in_match & ~sample.treated)
     treated, comparison = (

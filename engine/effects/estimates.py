@@ -1,18 +1,30 @@
 """Estimates of a match: each outcome, with the interval that its design makes valid."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.effects.adjusted import predict_without_service
+from engine.at_once import each
+from engine.effects.adjusted import Prediction, predict_without_service
 from engine.effects.cautions import LEAST_EVENTS, LEAST_EXPECTED, estimate_cautions
 from engine.effects.choice import (
-    BY_DESIGN,
     NEEDS_REPLICATES,
     Choice,
     IntervalName,
     choose_interval,
+)
+from engine.effects.difference import (
+    Arms,
+    Question,
+    answer_question,
+    arms_of,
+    by_treatment,
+    freedom_of,
+    in_groups,
+    question_of,
 )
 from engine.effects.intervals import (
     ArmMean,
@@ -20,16 +32,15 @@ from engine.effects.intervals import (
     log_wald,
     mover_difference,
     no_interval,
-    satterthwaite,
     wald,
 )
 from engine.effects.linear_form import LinearForm, LocalPieces, linear_form, local_pieces
-from engine.effects.neighbourhoods import Neighbourhoods
+from engine.effects.neighbourhoods import Neighbourhoods, rows_that_count
 from engine.effects.outcome import Outcome
 from engine.effects.sample import MatchedSample
 from engine.effects.secondary import secondary_intervals
 from engine.effects.welch import Group, describe_group
-from kernels.blocks import total, total_product
+from kernels.logistic import TOGETHER
 
 Floats = NDArray[np.float64]
 
@@ -93,47 +104,6 @@ class Estimate:
     cautions: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Arms:
-    """Means and variance pieces of the focal rows and their partners, on one scale."""
-
-    focal: float
-    partner: float
-    focal_variance: float
-    partner_variance: float
-    partner_freedom: float
-    effective: float
-
-
-def _arms(sample: MatchedSample, values: Floats) -> _Arms:
-    n = len(sample.focal)
-    weight = sample.weight[sample.partners]
-    own, other = values[sample.focal], values[sample.partners]
-    focal = float(total(own)) / n
-    partner = float(total_product(weight, other)) / n
-    gap = own - focal
-    own_variance = float(total_product(gap, gap)) / (n - 1.0) / n if n > 1 else float("nan")
-    spread = weight * (other - partner)
-    squares = weight * weight
-    second, fourth = float(total(squares)), float(total_product(squares, squares))
-    freedom = max(second * second / fourth - 1.0, 1.0)
-    partner_variance = float(total_product(spread, spread)) / n**2
-    return _Arms(focal, partner, own_variance, partner_variance, freedom, n * n / second)
-
-
-def _freedom(arms: _Arms, form: LinearForm, focal_size: float, partner_freedom: float) -> float:
-    own = max(focal_size - 1.0, 1.0)
-    freedom = satterthwaite(arms.focal_variance, arms.partner_variance, own, partner_freedom)
-    if np.isnan(freedom):
-        freedom = own
-    return min(freedom, form.people - 1.0) if form.repeated else freedom
-
-
-def _swap(sample: MatchedSample, focal: ArmMean, partner: ArmMean) -> tuple[ArmMean, ArmMean]:
-    """Treated and comparison of focal and partner."""
-    return (focal, partner) if sample.estimand == "att" else (partner, focal)
-
-
 def _groups(
     sample: MatchedSample, values: Floats, counted: NDArray[np.bool_]
 ) -> tuple[Group, Group]:
@@ -148,7 +118,7 @@ def _ratio(
     sample: MatchedSample,
     near: Neighbourhoods,
     pieces: LocalPieces,
-    arms: _Arms,
+    arms: Arms,
     freedom: float,
     kind: str,
     level: float,
@@ -177,118 +147,44 @@ def _ratio(
     return log_wald(kind, ratio, form.variance, freedom, level)
 
 
-def _of_everybody(
-    outcome: Outcome,
-    sample: MatchedSample,
-    near: Neighbourhoods,
-    pieces: LocalPieces,
-    level: float,
-    *,
-    closed_form: bool = False,
-) -> tuple[LinearForm, Interval]:
-    """Linear form and interval of a measure over everybody in the match."""
-    binary = outcome.type == "binary"
-    form = linear_form(sample, near, pieces, shrink=binary, closed_form=closed_form)
-    arms = _arms(sample, pieces.values)
-    freedom = _freedom(arms, form, form.n_focal, arms.partner_freedom)
-    difference = sample.sign * (arms.focal - arms.partner)
-    if not binary:
-        return form, wald(BY_DESIGN["count"], difference, form.variance, freedom, level)
-    treated, comparison = _swap(
-        sample, ArmMean(arms.focal, form.n_focal), ArmMean(arms.partner, arms.effective)
-    )
-    interval = mover_difference(
-        treated, comparison, form.variance, freedom, level, BY_DESIGN["binary"]
-    )
-    return form, interval
+@dataclass(frozen=True)
+class _Residual:
+    """What is left of an outcome after a prediction: the question of the adjusted difference."""
+
+    question: Question
+    prediction: Prediction
 
 
-def linearised(
-    sample: MatchedSample, values: Floats, counted: NDArray[np.bool_]
-) -> tuple[Floats, float, float]:
-    """Return the linearised values of a mean among those who count, and the two means.
-
-    Parameters
-    ----------
-    sample : MatchedSample
-    values : float64, shape (n,)
-    counted : bool, shape (n,)
-        Who has a value.
-
-    Returns
-    -------
-    linear : float64, shape (n,)
-        Its focal and partner means are 0, and it moves as the difference of the two means does.
-    focal_mean, partner_mean : float
-        nan where nobody counts.
-    """
-    n = len(sample.focal)
-    own = counted[sample.focal]
-    weight = np.where(counted, sample.weight, 0.0)
-    events = float(np.count_nonzero(own))
-    mass = float(total(weight[sample.partners]))
-    filled = np.where(counted, values, 0.0)
-    focal_mean = float(total(filled[sample.focal])) / events if events else float("nan")
-    partner_mean = (
-        float(total_product(weight[sample.partners], filled[sample.partners])) / mass
-        if mass > 0.0
-        else float("nan")
-    )
-    linear = np.zeros(sample.n_rows)
-    if events and mass > 0.0:
-        centre = np.where(sample.is_focal, focal_mean, partner_mean)
-        scale = np.where(sample.is_focal, n / events, n / mass)
-        linear = np.where(counted, (filled - centre) * scale, 0.0)
-    return linear, focal_mean, partner_mean
-
-
-def _of_those_with_event(
-    values: Floats,
-    sample: MatchedSample,
-    near: Neighbourhoods,
-    level: float,
-    *,
-    closed_form: bool = False,
-) -> tuple[LinearForm, Interval]:
-    """Linear form and interval of a mean among those with the event."""
-    method = BY_DESIGN["time"]
-    had_event = ~np.isnan(values)
-    linear, focal_mean, partner_mean = linearised(sample, values, had_event)
-    pieces = local_pieces(sample, near, linear)
-    form = linear_form(sample, near, pieces, closed_form=closed_form)
-    arms = _arms(sample, linear)
-    events = float(np.count_nonzero(had_event[sample.focal]))
-    share = float(total(sample.weight[sample.partners][had_event[sample.partners]]))
-    partner_events = arms.effective * share / len(sample.focal)
-    difference = sample.sign * (focal_mean - partner_mean)
-    if events < 2.0 or partner_events <= 1.0:
-        return form, no_interval(method, difference, level)
-    # Events, not people, carry the information: two more terms for the two estimated means.
-    variance = (
-        form.variance
-        + arms.focal_variance / (events - 1.0)
-        + arms.partner_variance / partner_events
-    )
-    freedom = _freedom(arms, form, events, max(partner_events, 1.0))
-    return form, wald(method, difference, variance, freedom, level)
+def _residual(
+    outcome: Outcome, values: Floats, sample: MatchedSample, rows: NDArray[np.int64]
+) -> _Residual | None:
+    """Predict the outcome of the rows that count; None where there are too few people."""
+    prediction = predict_without_service(sample, values, rows, binary=outcome.type == "binary")
+    if prediction is None:
+        return None
+    residual = np.zeros(sample.n_rows)
+    residual[rows] = values[rows] - prediction.values
+    return _Residual(question_of(outcome.type, residual, sample, rows), prediction)
 
 
 def _adjusted(
-    outcome: Outcome, values: Floats, sample: MatchedSample, near: Neighbourhoods, level: float
+    residual: _Residual | None,
+    values: Floats,
+    sample: MatchedSample,
+    near: Neighbourhoods,
+    pieces: LocalPieces | None,
+    level: float,
 ) -> tuple[Interval | None, str]:
     """The difference adjusted for the propensity terms, or why there is none."""
-    binary = outcome.type == "binary"
-    prediction = predict_without_service(sample, values, binary=binary)
-    if prediction is None:
+    if residual is None or pieces is None:
         return None, "There are too few people, or events, for a model of the outcome."
-    residual = values - prediction.values
-    if outcome.type == "time":
-        form, interval = _of_those_with_event(residual, sample, near, level)
+    prediction, binary = residual.prediction, residual.question.type == "binary"
+    if residual.question.type == "time":
+        form, interval = answer_question(residual.question, sample, near, pieces, level)
     else:
-        pieces = local_pieces(sample, near, residual)
         form = linear_form(sample, near, pieces, shrink=binary)
-        arms = _arms(sample, residual)
-        freedom = _freedom(arms, form, form.n_focal, arms.partner_freedom)
+        arms = arms_of(sample, pieces.values)
+        freedom = freedom_of(arms, form, form.n_focal, arms.partner_freedom)
         interval = wald(
             "", sample.sign * (arms.focal - arms.partner), form.variance, freedom, level
         )
@@ -298,9 +194,9 @@ def _adjusted(
     )
     if not binary or not np.isfinite(adjusted.low):
         return adjusted, ""
-    plain = _arms(sample, values)
+    plain = arms_of(sample, values)
     kept = plain.focal - sample.sign * adjusted.estimate
-    treated, comparison = _swap(
+    treated, comparison = by_treatment(
         sample, ArmMean(plain.focal, form.n_focal), ArmMean(kept, plain.effective)
     )
     moved = mover_difference(
@@ -324,25 +220,6 @@ def _as_named(
     return chosen, (interval, *(other for other in others if other is not chosen))
 
 
-def difference_interval(
-    outcome: Outcome,
-    values: Floats,
-    sample: MatchedSample,
-    near: Neighbourhoods,
-    level: float = 0.95,
-) -> tuple[LinearForm, Interval]:
-    """Return the linear form of a difference and the interval of the design.
-
-    Parameters
-    ----------
-    outcome, values, sample, near, level
-        As for :func:`estimate_outcome`; at least two focal rows, complete neighbourhoods.
-    """
-    if outcome.type == "time":
-        return _of_those_with_event(values, sample, near, level)
-    return _of_everybody(outcome, sample, near, local_pieces(sample, near, values), level)
-
-
 def estimate_outcome(
     outcome: Outcome,
     values: Floats,
@@ -353,12 +230,25 @@ def estimate_outcome(
     *,
     adjust: bool = True,
 ) -> Estimate:
-    """Estimate the effect on one outcome.
+    """Estimate the effect on one outcome; parameters as of :func:`estimate_outcomes`."""
+    return estimate_outcomes([(outcome, values)], sample, near, asked, level, adjust=adjust)[0]
+
+
+def estimate_outcomes(
+    outcomes: Sequence[tuple[Outcome, Floats]],
+    sample: MatchedSample,
+    near: Neighbourhoods,
+    asked: IntervalName = "auto",
+    level: float = 0.95,
+    *,
+    adjust: bool = True,
+    progress: Callable[[float], None] | None = None,
+) -> list[Estimate]:
+    """Estimate the effect on each of several outcomes.
 
     Parameters
     ----------
-    outcome : Outcome
-    values : float64, shape (n,)
+    outcomes : sequence of (Outcome, float64 array of shape (n,))
         NaN for no event, in a time outcome.
     sample : MatchedSample
     near : Neighbourhoods
@@ -368,11 +258,13 @@ def estimate_outcome(
         In (0, 1).
     adjust : bool
         Whether to adjust for the propensity terms, and to work out the variance in closed form as
-        well, which is most of the time.
+        well.
+    progress : callable, optional
+        Told the share done.
 
     Returns
     -------
-    Estimate
+    list of Estimate
 
     Raises
     ------
@@ -382,37 +274,91 @@ def estimate_outcome(
     Notes
     -----
     A time outcome compares the mean days of those who had the event. Who has it may itself be an
-    effect of the treatment, so this measure is descriptive.
+    effect of the treatment, so this measure is descriptive. Each estimate is the same whatever it
+    is made beside.
     """
-    choice = choose_interval(asked, sample, outcome.type)
-    counted = ~np.isnan(values)
-    groups = _groups(sample, values, counted)
-    n_treated = int(np.count_nonzero(sample.treated & (sample.weight > 0)))
-    events = _events(outcome, values, sample)
-    expected = float(n_treated * groups[1].mean) if outcome.type != "time" else float(events)
-    publishable = expected >= LEAST_EXPECTED
     if len(sample.focal) < 2 or not near.complete:
-        difference = groups[1].mean - groups[0].mean
-        return Estimate(
-            outcome, _MEASURES[outcome.type], groups[1], groups[0],
-            no_interval(choice.method, difference, level), choice, (), (), None,
-            "the match is too small", None, expected, False, False,
-            ("The match is too small for an interval.",),
-        )  # fmt: skip
-    ratios: tuple[Interval, ...] = ()
+        return [_too_small(outcome, values, sample, asked, level) for outcome, values in outcomes]
+    rows = rows_that_count(sample, near)
+
+    def prepare(item: tuple[Outcome, Floats]) -> tuple[Question, _Residual | None]:
+        outcome, values = item
+        residual = _residual(outcome, values, sample, rows) if adjust else None
+        return question_of(outcome.type, values, sample, rows), residual
+
+    def finish(
+        item: tuple[Outcome, Question, _Residual | None, LocalPieces, LocalPieces | None],
+    ) -> Estimate:
+        return _estimate(*item, sample, near, asked, level, adjust=adjust)
+
+    found: list[Estimate] = []
+    for group in in_groups(outcomes, TOGETHER // 2 if adjust else TOGETHER):
+        questions, residuals = zip(*each(prepare, group), strict=True)
+        asked_of = [*questions, *(one.question for one in residuals if one is not None)]
+        pieces = iter(local_pieces([(sample, near, one.linear) for one in asked_of]))
+        own = list(islice(pieces, len(group)))
+        rest = [None if one is None else next(pieces) for one in residuals]
+        named = [outcome for outcome, _ in group]
+        found += each(finish, list(zip(named, questions, residuals, own, rest, strict=True)))
+        if progress is not None:
+            progress(len(found) / len(outcomes))
+    return found
+
+
+def _too_small(
+    outcome: Outcome, values: Floats, sample: MatchedSample, asked: IntervalName, level: float
+) -> Estimate:
+    """Return the means of a match that is too small for an interval."""
+    choice = choose_interval(asked, sample, outcome.type)
+    comparison, treated = _groups(sample, values, ~np.isnan(values))
+    return Estimate(
+        outcome, _MEASURES[outcome.type], treated, comparison,
+        no_interval(choice.method, treated.mean - comparison.mean, level), choice, (), (), None,
+        "the match is too small", None, _expected(outcome, treated, values, sample), False, False,
+        ("The match is too small for an interval.",),
+    )  # fmt: skip
+
+
+def _expected(outcome: Outcome, treated: Group, values: Floats, sample: MatchedSample) -> float:
+    """Treated people times the treated mean; for a time, treated people with the event."""
     if outcome.type == "time":
-        form, interval = _of_those_with_event(values, sample, near, level, closed_form=adjust)
-    else:
-        pieces = local_pieces(sample, near, values)
-        form, interval = _of_everybody(outcome, sample, near, pieces, level, closed_form=adjust)
-        arms = _arms(sample, values)
+        return float(_events(outcome, values, sample))
+    return float(np.count_nonzero(sample.treated & (sample.weight > 0)) * treated.mean)
+
+
+def _estimate(
+    outcome: Outcome,
+    question: Question,
+    residual: _Residual | None,
+    pieces: LocalPieces,
+    residual_pieces: LocalPieces | None,
+    sample: MatchedSample,
+    near: Neighbourhoods,
+    asked: IntervalName,
+    level: float,
+    *,
+    adjust: bool,
+) -> Estimate:
+    """Return an estimate from its pieces."""
+    values = question.values
+    choice = choose_interval(asked, sample, outcome.type)
+    groups = _groups(sample, values, ~np.isnan(values))
+    events = _events(outcome, values, sample)
+    expected = _expected(outcome, groups[1], values, sample)
+    publishable = expected >= LEAST_EXPECTED
+    form, interval = answer_question(question, sample, near, pieces, level, closed_form=adjust)
+    ratios: tuple[Interval, ...] = ()
+    if outcome.type != "time":
+        arms = arms_of(sample, values)
         kinds = ("risk ratio", "odds ratio") if outcome.type == "binary" else ("rate ratio",)
         ratios = tuple(
             _ratio(sample, near, pieces, arms, interval.degrees_of_freedom, kind, level)
             for kind in kinds
         )
     adjusted, note = (
-        _adjusted(outcome, values, sample, near, level) if adjust else (None, "not asked for")
+        _adjusted(residual, values, sample, near, residual_pieces, level)
+        if adjust
+        else (None, "not asked for")
     )
     exact = values if outcome.type == "binary" else None
     others = secondary_intervals(

@@ -13,16 +13,18 @@ vector, the mean local covariance of columns and outcome, which the comparison p
 matched give.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.effects.neighbourhoods import Neighbourhoods
 from engine.effects.sample import MatchedSample
+from engine.effects.some_rows import gradient_of_rows
 from kernels.blocks import total, total_product
 from kernels.cholesky import factor, solve
-from kernels.logistic import gradient_of_residual, linear_predictor
+from kernels.logistic import linear_predictors
 from kernels.neighbours import add_local_residuals, local_moments
 
 Floats = NDArray[np.float64]
@@ -105,42 +107,53 @@ class LocalPieces:
     partner_mean: Floats
     set_mean: Floats
     g: Floats | None
-    direction: Floats | None
+    direction: Floats | None = None
 
 
-def local_pieces(sample: MatchedSample, near: Neighbourhoods, values: Floats) -> LocalPieces:
-    """Return what the linear forms of one outcome share.
+def local_pieces(
+    questions: Sequence[tuple[MatchedSample, Neighbourhoods, Floats]],
+) -> list[LocalPieces]:
+    """Return what the linear forms of outcomes share, for each outcome of each match.
 
     Parameters
     ----------
-    sample : MatchedSample
-    near : Neighbourhoods
-    values : float64, shape (n,)
-        Outcome of every row that takes part.
+    questions : sequence of tuple
+        A match, its neighbours, and the outcome of every row that takes part. All matches are made
+        on one score.
 
     Returns
     -------
-    LocalPieces
+    list of LocalPieces
 
     Notes
     -----
-    The two passes over the design are here: one for g, one for h.
+    g is the sum over the few rows that are around a focal row. h is wanted of every row: one pass
+    over the columns makes that of twelve outcomes.
     """
-    pool_values = values[near.pool]
+    found = [_around(*question) for question in questions]
+    directions = [piece.g for piece in found if piece.g is not None]
+    if not directions:
+        return found
+    sample = questions[0][0]
+    assert sample.model is not None
+    slopes = np.array([_solve(sample, g) for g in directions])
+    everywhere = linear_predictors(sample.model.columns, slopes)
+    return [replace(piece, direction=h) for piece, h in zip(found, everywhere, strict=True)]
+
+
+def _around(sample: MatchedSample, near: Neighbourhoods, values: Floats) -> LocalPieces:
+    """Return the pieces that the neighbours give."""
     around, beside = near.around_focal, near.around_partner
-    focal_mean, focal_variance = _local(pool_values, around.found, around.count)
-    partner_mean, _ = _local(pool_values, beside.found, beside.count)
-    g = direction = None
+    own = values[near.rows]
+    focal_mean, focal_variance = _local(own, near.place, around.count)
+    partner_mean, _ = _local(values, beside.found, beside.count)
+    g = None
     if sample.model is not None:
-        in_pool = np.zeros(len(pool_values))
-        add_local_residuals(pool_values, around.found, around.count, focal_mean, in_pool)
-        residual = np.zeros(sample.n_rows)
-        residual[near.pool] = in_pool
-        g = gradient_of_residual(sample.model.columns, residual) / len(sample.focal)
-        direction = np.empty(sample.n_rows)
-        linear_predictor(sample.model.columns, _solve(sample, g), direction)
+        residual = np.zeros(len(own))
+        add_local_residuals(own, near.place, around.count, focal_mean, residual)
+        g = gradient_of_rows(sample.model.columns, near.rows, residual) / len(sample.focal)
     return LocalPieces(
-        values, focal_mean, focal_variance, partner_mean, sample.set_means(values), g, direction
+        values, focal_mean, focal_variance, partner_mean, sample.set_means(values), g
     )
 
 
@@ -204,12 +217,11 @@ def linear_form(
     residual = np.sqrt(j / (j + 1.0)) * raw
     weight = sample.weight[partners]
 
-    phi = np.zeros(sample.n_rows)
-    if pieces.direction is not None:
-        # Rows that the model left out say nothing of its coefficients.
-        fitted = np.isfinite(sample.logit)
-        h = partner_factor * pieces.direction
-        phi = np.where(fitted, n_focal * h * (sample.focal_probability - sample.is_focal), 0.0)
+    if pieces.direction is None or sample.score_residual is None:
+        phi = np.zeros(sample.n_rows)
+    else:
+        phi = (n_focal * partner_factor) * pieces.direction
+        phi *= sample.score_residual
     phi[focal] += shrinkage * u
     phi[focal] *= np.sqrt(n_focal / (n_focal - 1.0))
     phi[partners] -= weight * residual
@@ -244,11 +256,15 @@ def _adjusted(
 ) -> float:
     """Return variance - 2 g' I^-1 c + g' I^-1 g, not below 5 % of it."""
     assert sample.model is not None
-    probability = sample.focal_probability
-    weighted = np.zeros(sample.n_rows)
-    weighted[sample.focal] = (1.0 - probability[sample.focal]) * effect
-    weighted[sample.partners] = probability[sample.partners] * partner_terms
-    c = gradient_of_residual(sample.model.columns, weighted) / len(sample.focal)
+    rows = np.concatenate([sample.focal, sample.partners])
+    own = np.concatenate(
+        [
+            (1.0 - sample.focal_probability(sample.focal)) * effect,
+            sample.focal_probability(sample.partners) * partner_terms,
+        ]
+    )
+    order = np.argsort(rows, kind="stable")
+    c = gradient_of_rows(sample.model.columns, rows[order], own[order]) / len(sample.focal)
     direction = _solve(sample, g)
     adjusted = (
         variance - 2.0 * float(total_product(direction, c)) + float(total_product(direction, g))

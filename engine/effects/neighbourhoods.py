@@ -5,11 +5,13 @@ service, its variance, and how outcomes move with the columns of the propensity 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.effects.sample import MatchedSample
+from engine.effects.sample import MatchedSample, with_pairing
+from engine.matching.pairing import Pairing
 from engine.matching.problem import Layout, lay_out
 from kernels.neighbours import nearest_others_into
 from kernels.rules import mark_runs
@@ -19,6 +21,8 @@ AROUND_FOCAL = 10
 AROUND_PARTNER = 4
 """Other partners around a partner, for its residual."""
 _PER_CALL = 500_000
+_FEWEST = 2
+"""Focal rows of a match with an interval."""
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -31,7 +35,7 @@ class Neighbourhood:
     Attributes
     ----------
     found : int64, shape (q, k)
-        Places in the pool, the nearest first.
+        Rows of the table, the nearest first, in the first ``count`` places.
     count : int64, shape (q,)
         How many of them there are.
     """
@@ -46,8 +50,6 @@ class Neighbourhoods:
 
     Attributes
     ----------
-    pool : int64, shape (n_pool,)
-        Rows of the other arm that take part, sorted by (cell, logit, row).
     around_focal : Neighbourhood
         By place in ``MatchedSample.focal``.
     around_partner : Neighbourhood
@@ -58,11 +60,46 @@ class Neighbourhoods:
         Whether everybody has at least two neighbours.
     """
 
-    pool: Integers
     around_focal: Neighbourhood
     around_partner: Neighbourhood
     fallbacks: int
     complete: bool
+
+    @cached_property
+    def rows(self) -> Integers:
+        """Rows that are around some focal row, ascending."""
+        there = np.zeros(int(self.around_focal.found.max()) + 1, dtype=np.bool_)
+        there[self.around_focal.found.ravel()] = True
+        return np.flatnonzero(there)
+
+    @cached_property
+    def place(self) -> Integers:
+        """Place in :attr:`rows` of what is around each focal row, int64, shape (N, k)."""
+        place = np.empty(int(self.rows[-1]) + 1, dtype=np.int64)
+        place[self.rows] = np.arange(len(self.rows))
+        return place[self.around_focal.found]
+
+
+def rows_that_count(sample: MatchedSample, near: Neighbourhoods) -> Integers:
+    """Return the rows whose outcomes decide an estimate, ascending, int64.
+
+    Parameters
+    ----------
+    sample : MatchedSample
+    near : Neighbourhoods
+        Of the match.
+
+    Notes
+    -----
+    The matched rows and what is around them; of a radius match everybody in its windows, which are
+    not listed, so all rows.
+    """
+    if sample.sets is None:
+        return np.arange(sample.n_rows)
+    there = np.zeros(sample.n_rows, dtype=np.bool_)
+    for rows in (sample.focal, sample.partners, near.rows, near.around_partner.found.ravel()):
+        there[rows] = True
+    return np.flatnonzero(there)
 
 
 def _places(layout: Layout, n_rows: int) -> Integers:
@@ -113,7 +150,7 @@ def _search(
     )
     for start in range(0, len(rows), _PER_CALL):
         nearest_others_into(*queries, found, count, start, min(start + _PER_CALL, len(rows)))
-    return Neighbourhood(found, count)
+    return Neighbourhood(layout.pool_rows[found], count)
 
 
 def find_neighbourhoods(
@@ -148,9 +185,27 @@ def find_neighbourhoods(
             everywhere = lay_out(sample.logit, sample.is_focal, sample.eligible, None)
             where = _places(everywhere, sample.n_rows)
             wider = _search(sample, everywhere, where, rows[lonely], None, k)
-            near.found[lonely] = place[everywhere.pool_rows[wider.found]]
+            near.found[lonely] = wider.found
             near.count[lonely] = wider.count
             fallbacks += len(lonely)
         complete = complete and bool((near.count >= 2).all())
         around.append(near)
-    return Neighbourhoods(layout.pool_rows, around[0], around[1], fallbacks, complete)
+    return Neighbourhoods(around[0], around[1], fallbacks, complete)
+
+
+def judged_match(
+    sample: MatchedSample, pairing: Pairing
+) -> tuple[MatchedSample, Neighbourhoods] | None:
+    """Return the sample with other sets and their neighbours; None if it allows no interval.
+
+    Parameters
+    ----------
+    sample : MatchedSample
+    pairing : Pairing
+        Other sets from the same rows.
+    """
+    if np.count_nonzero(pairing.set_size) < _FEWEST:
+        return None
+    other = with_pairing(sample, pairing)
+    near = find_neighbourhoods(other)
+    return (other, near) if near.complete else None

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from engine.buffers import to_numpy
 from engine.effects.analysis import Opened
-from engine.effects.estimates import difference_interval
+from engine.effects.difference import difference_intervals
 from engine.effects.measures import RATE, ArmCounts, count_arm
-from engine.effects.neighbourhoods import find_neighbourhoods
+from engine.effects.neighbourhoods import find_neighbourhoods, judged_match
 from engine.effects.outcome import Outcome
-from engine.effects.sample import matched_sample, with_pairing
+from engine.effects.sample import matched_sample
 from engine.effects.sensitivity.assess import Sensitivity, assess_placebo, assess_sensitivity
 from engine.effects.sensitivity.placebo import Placebo
 from engine.errors import InputError
@@ -22,7 +22,7 @@ from engine.matching.designed import Designed, design_analysis
 from engine.matching.options import MatchOptions
 from engine.matching.pool import Pool
 from engine.matching.selection import pair_rows, pairing_weights
-from engine.matching.store_columns import LAST_YEAR
+from engine.matching.store_columns import LAST_SANCTION
 from engine.matching.terms import Sample
 
 Floats = NDArray[np.float64]
@@ -155,37 +155,38 @@ def _path(
     everyone = Sample.of(rows.treated, np.ones(rows.n_rows))
     deviation = deviations(rows.design, everyone, options.smd_denominator)
     base = replace(scoring.problem, score=scoring.logit)
+    settings = [(caliper, ratio) for caliper in calipers for ratio in ratios]
+    pairings = [
+        pair_rows(replace(base, caliper=caliper * scoring.sd_logit), rows, options, ratio)
+        for caliper, ratio in settings
+    ]
+    rate = opened.values[RATE.name]
+    intervals = difference_intervals(
+        RATE.outcome, rate, (judged_match(opened.sample, one) for one in pairings)
+    )
     found = []
-    for caliper in calipers:
-        for ratio in ratios:
-            problem = replace(base, caliper=caliper * scoring.sd_logit)
-            pairing = pair_rows(problem, rows, options, ratio)
-            weight = pairing_weights(pairing, rows.n_rows)
-            matched = int(np.count_nonzero(pairing.set_size))
-            difference = low = high = smd = float("nan")
-            if matched > 1:
-                other = with_pairing(opened.sample, pairing)
-                near = find_neighbourhoods(other)
-                if near.complete:
-                    _, interval = difference_interval(
-                        RATE.outcome, opened.values[RATE.name], other, near
-                    )
-                    difference, low, high = interval.estimate, interval.low, interval.high
-                sample = Sample.of(rows.treated, weight)
-                smd = largest_smd(rows.design, sample, designed.balance, deviation)
-            found.append(
-                PathResult(
-                    float(caliper),
-                    ratio,
-                    matched,
-                    designed.n_treated,
-                    smd,
-                    difference,
-                    low,
-                    high,
-                    support_of(opened.values[RATE.name], rows.treated, weight, rows.person),
-                )
+    for (caliper, ratio), pairing, interval in zip(settings, pairings, intervals, strict=True):
+        weight = pairing_weights(pairing, rows.n_rows)
+        matched = int(np.count_nonzero(pairing.set_size))
+        smd = difference = low = high = float("nan")
+        if matched > 1:
+            sample = Sample.of(rows.treated, weight)
+            smd = largest_smd(rows.design, sample, designed.balance, deviation)
+        if interval is not None:
+            difference, low, high = interval.estimate, interval.low, interval.high
+        found.append(
+            PathResult(
+                float(caliper),
+                ratio,
+                matched,
+                designed.n_treated,
+                smd,
+                difference,
+                low,
+                high,
+                support_of(rate, rows.treated, weight, rows.person),
             )
+        )
     return tuple(found)
 
 
@@ -207,5 +208,5 @@ def _placebo(pool: Pool, designed: Designed, options: MatchOptions) -> tuple[Pla
 
 def sanction_in_last_year(pool: Pool, keep: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Return whether there was a sanction in the year before the disposal, float64."""
-    days = pool.table[LAST_YEAR[0]].filter(pa.array(keep)).fill_null(_DAYS + 1)
+    days = pool.table[LAST_SANCTION].filter(pa.array(keep)).fill_null(_DAYS + 1)
     return (to_numpy(days.combine_chunks()) <= _DAYS).astype(np.float64)

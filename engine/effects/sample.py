@@ -70,6 +70,8 @@ class MatchedSample:
     windows : Windows or None
     model : FittedColumns or None
         What the score was fitted with; None where the user gave it.
+    score_residual : float64, shape (n,), or None
+        See :func:`score_residual`; None where the score was given.
     score : float64, shape (n,)
         What was compared, for windows.
     caliper : float
@@ -93,6 +95,7 @@ class MatchedSample:
     sets: Sets | None
     windows: Windows | None
     model: FittedColumns | None
+    score_residual: Floats | None
     score: Floats
     caliper: float
     kernel: str | None
@@ -109,10 +112,9 @@ class MatchedSample:
         """Rows of the focal arm, matched or not, bool, shape (n,)."""
         return self.treated if self.estimand == "att" else ~self.treated
 
-    @cached_property
-    def focal_probability(self) -> Floats:
-        """Probability of being in the focal arm, float64, shape (n,)."""
-        return probabilities(self.logit if self.estimand == "att" else -self.logit)
+    def focal_probability(self, rows: Integers) -> Floats:
+        """Return the probability of rows of being in the focal arm, float64."""
+        return _focal_probability(self.logit[rows], self.estimand)
 
     @cached_property
     def partners(self) -> Integers:
@@ -170,6 +172,27 @@ def with_pairing(sample: MatchedSample, pairing: Pairing) -> MatchedSample:
     return replace(sample, focal=focal, weight=weight, squared_share=squared, sets=sets)
 
 
+def _focal_probability(logit: Floats, estimand: str) -> Floats:
+    return probabilities(logit if estimand == "att" else -logit)
+
+
+def score_residual(logit: Floats, treated: NDArray[np.bool_], estimand: str) -> Floats:
+    """Return the probability of being in the focal arm less whether the row is, float64, (n,).
+
+    Parameters
+    ----------
+    logit : float64, shape (n,)
+        Logit of being treated, -inf for rows that the model left out: they say nothing of its
+        coefficients, so theirs is 0.
+    treated : bool, shape (n,)
+    estimand : {'att', 'atc'}
+    """
+    residual = _focal_probability(logit, estimand)
+    residual -= treated if estimand == "att" else ~treated
+    residual[np.isneginf(logit)] = 0.0
+    return residual
+
+
 def matched_sample(
     rows: Rows, scoring: Scoring, matched: Match, options: MatchOptions
 ) -> MatchedSample:
@@ -214,6 +237,9 @@ def matched_sample(
         sets,
         matched.windows,
         None if scoring.model is None else scoring.model.fitted,
+        None
+        if scoring.model is None
+        else score_residual(scoring.logit, rows.treated, options.estimand),
         problem.score,
         problem.caliper,
         options.kernel,

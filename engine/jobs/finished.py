@@ -17,7 +17,8 @@ from engine.effects.measures import MEASURES
 from engine.effects.outcome import parse_outcomes
 from engine.errors import InputError
 from engine.matching.options import MatchOptions, check_options
-from engine.plan import Plan, check_plan
+from engine.plan.model import Plan
+from engine.plan.reading import check_plan
 from engine.release.folder import MANIFEST, read_file, read_manifest
 from engine.release.linear_form import outcome_name
 from engine.release.manifest import code_sha256, content_id

@@ -87,7 +87,7 @@ def _from_store(finished: Finished, path: Path | str) -> Remade:
     require_same_store(finished, store)
     plan, options = finished.plan, finished.options
     removed = to_numpy(read_table(finished, "removed.parquet")["person_id"].combine_chunks())
-    columns = tuple(dict.fromkeys((*plan.covariate_names, *plan.matching.exact)))
+    columns = tuple(dict.fromkeys((*plan.covariate_columns, *plan.matching.exact)))
     pool = study_pool(
         store,
         read_table(finished, "treated.parquet"),
@@ -96,6 +96,7 @@ def _from_store(finished: Finished, path: Path | str) -> Remade:
         columns,
         (),
         plan.matching.seed,
+        transformations=plan.transformations.asked(),
     )
     everybody = np.ones(len(pool.treated), dtype=np.bool_)
     designed = design_analysis(pool, everybody, options)

@@ -179,7 +179,7 @@ def read_design(
         else:
             numbers = identity.gather_shared(as_float64(values, name=name, source=source), space)
             if count_missing(values):
-                numbers, empty = _filled(numbers)
+                numbers, empty = filled(numbers)
             numeric[place[i]] = numbers
         done += 1
         if progress is not None:
@@ -194,11 +194,18 @@ def read_design(
         for name, (levels, _), row in zip(covariates, found, place, strict=True)
     ]
     indicators = {c.name: empty for c, (_, empty) in zip(read_in, found, strict=True)}
-    return _with_indicators(Design(tuple(read_in), tuple(numeric), codes, space), indicators)
+    return with_indicators(Design(tuple(read_in), tuple(numeric), codes, space), indicators)
 
 
-def _with_indicators(design: Design, empty: dict[str, NDArray[np.bool_] | None]) -> Design:
-    """Add the indicator of a number's empty cells right after it, where it has any."""
+def with_indicators(design: Design, empty: dict[str, NDArray[np.bool_] | None]) -> Design:
+    """Add the indicator of a number's empty cells right after it, where it has any.
+
+    Parameters
+    ----------
+    design : Design
+    empty : dict of str to bool array or None
+        Empty cells of each covariate.
+    """
     if all(cells is None for cells in empty.values()):
         return design
     numeric: list[NDArray[np.float64]] = []
@@ -216,8 +223,8 @@ def _with_indicators(design: Design, empty: dict[str, NDArray[np.bool_] | None])
     return Design(tuple(covariates), tuple(numeric), design.codes, design.space)
 
 
-def _filled(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Return numbers with the mean of the others in empty cells, and which were empty."""
+def filled(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return numbers with the mean of the others in empty cells (NaN), and which were empty."""
     empty = np.isnan(values)
     present = values[~empty]
     mean = float(total(present)) / len(present) if len(present) else 0.0

@@ -2,20 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from engine.buffers import to_arrow, to_numpy
 from engine.matching.balance import BalanceRow, assess_balance, merge_rare_levels
+from engine.matching.coded import cells_of_rows, design_of_rows
+from engine.matching.identity import Identity
 from engine.matching.options import MatchOptions
 from engine.matching.pool import Pool
-from engine.matching.rows import Rows, people_of, read_rows
-from engine.matching.score_balance import ScoreBalance, assess_score
+from engine.matching.propensity import require_both_arms
+from engine.matching.rows import Rows
 from engine.matching.scoring import Scoring, score_rows
 from engine.matching.selection import Match, select_matches
 from engine.matching.terms import Sample
-from engine.tables import open_table
+from kernels.columns import number_in_order
 
 Flags = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -32,8 +35,6 @@ class Designed:
     options : MatchOptions
     rows, scoring, matched, sample
         See :func:`engine.match.match`; the rows know whose they are.
-    balance : tuple of BalanceRow
-    score_balance : ScoreBalance
     """
 
     keep: Flags
@@ -42,8 +43,6 @@ class Designed:
     scoring: Scoring
     matched: Match
     sample: Sample
-    balance: tuple[BalanceRow, ...]
-    score_balance: ScoreBalance
 
     @property
     def n_treated(self) -> int:
@@ -62,6 +61,16 @@ class Designed:
         mine = self.rows.person[self.sample.rows[0]]
         summed = np.bincount(mine, weights=self.sample.weights[0]).astype(np.float64)
         return summed[summed > 0.0]
+
+    @cached_property
+    def balance(self) -> tuple[BalanceRow, ...]:
+        """Means of both groups on every covariate; distribution functions are not compared."""
+        return assess_balance(
+            self.rows.design,
+            self.sample,
+            denominator=self.options.smd_denominator,
+            distances=False,
+        )
 
     @property
     def judged_balance(self) -> tuple[BalanceRow, ...]:
@@ -102,19 +111,61 @@ def design_analysis(
     The treated have one row each and none in the comparison, so the match need not keep people
     from themselves. That a comparison person has several is for the variance and for the counts.
     """
-    needed = {pool.id, pool.treatment, *options.covariates, *options.exact}
-    table = pool.table.select([name for name in pool.table.column_names if name in needed])
-    if not keep.all():
-        table = table.filter(pa.array(keep))
-    rows = read_rows(open_table(table), options)
+    rows, person = rows_of_pool(pool, keep, options)
     if progress is not None:
         progress(0.2)
     scoring = score_rows(rows, options)
     if progress is not None:
         progress(0.5)
-    people = pool.table[pool.person]
-    people = people if keep.all() else people.filter(pa.array(keep))
-    return _matched(keep, options, rows, scoring, people_of(people, rows.identity))
+    return _matched(keep, options, rows, scoring, person)
+
+
+def rows_of_pool(pool: Pool, keep: Flags, options: MatchOptions) -> tuple[Rows, NDArray[np.int64]]:
+    """Return the rows of an analysis, which are in canonical order, and whose each of them is.
+
+    Parameters
+    ----------
+    pool : Pool
+    keep : bool, shape (n,)
+        Rows of the pool that take part.
+    options : MatchOptions
+
+    Returns
+    -------
+    rows : Rows
+        What reading a table of these rows gives; nothing of the pool is decoded again.
+    person : int64
+        Number of each row's person, by the person's first row.
+
+    Raises
+    ------
+    InputError
+        One side has fewer than two people, or a cell of an exact column is empty.
+    """
+    chosen = None if keep.all() else np.flatnonzero(keep)
+    treated, person, ids = pool.treated, pool.people, pool.table[pool.id].combine_chunks()
+    if chosen is not None:
+        treated, ids = treated[chosen], ids.take(to_arrow(chosen))
+        person = np.empty(len(chosen), dtype=np.int64)
+        number = np.empty(int(pool.people.max()) + 1, dtype=np.int64)
+        number_in_order(pool.people[chosen], number, person)
+    require_both_arms(treated)
+    n = len(treated)
+    unit = to_numpy(ids).astype(np.int64).view(np.uint64)
+    none = np.empty((0, n))
+    rows = Rows(
+        Identity(None, ids, unit, options.seed),
+        treated.copy(),
+        design_of_rows(pool.coded, options.covariates, chosen, n),
+        cells_of_rows(pool.coded, options.exact, chosen, pool.table),
+        None,
+        none.astype(np.int64),
+        none,
+        np.empty(0),
+        none,
+        None,
+    )
+    return rows, person
 
 
 def with_ratio(designed: Designed, ratio: int) -> Designed:
@@ -132,13 +183,31 @@ def with_ratio(designed: Designed, ratio: int) -> Designed:
     return _matched(designed.keep, options, rows, designed.scoring, designed.rows.person)
 
 
+def with_exact(designed: Designed, pool: Pool, options: MatchOptions) -> Designed:
+    """Return the same analysis with other columns that must be equal: the score stays.
+
+    Parameters
+    ----------
+    designed : Designed
+    pool : Pool
+        That it is made of.
+    options : MatchOptions
+        The same but for the exact columns and the ratio.
+    """
+    chosen = None if designed.keep.all() else np.flatnonzero(designed.keep)
+    cell = cells_of_rows(pool.coded, options.exact, chosen, pool.table)
+    rows = replace(designed.rows, cell=cell, person=None)
+    problem = replace(designed.scoring.problem, cell=cell)
+    assert designed.rows.person is not None
+    scoring = replace(designed.scoring, problem=problem)
+    return _matched(designed.keep, options, rows, scoring, designed.rows.person)
+
+
 def _matched(
     keep: Flags, options: MatchOptions, rows: Rows, scoring: Scoring, person: NDArray[np.int64]
 ) -> Designed:
     """Match rows as if each were a person; whose they are is added for what comes after."""
     matched = select_matches(rows, scoring, options)
     sample = Sample.of(rows.treated, matched.weight)
-    balance = assess_balance(rows.design, sample, denominator=options.smd_denominator)
-    score = assess_score(scoring.logit, sample)
     rows = replace(rows, person=person)
-    return Designed(keep, options, rows, scoring, matched, sample, balance, score)
+    return Designed(keep, options, rows, scoring, matched, sample)

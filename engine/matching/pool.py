@@ -18,8 +18,10 @@ from engine.cohort.base import Base
 from engine.cohort.pool import comparison_pool
 from engine.cohort.rules import IndexRules
 from engine.errors import InputError
+from engine.matching.coded import CodedColumn, code_columns
 from engine.matching.identity import random_order
-from engine.matching.store_columns import ASSESSED, BY_NAME, DELAY, LAST_YEAR
+from engine.matching.store_columns import ASSESSED, BY_NAME, DELAY, LAST_SANCTION
+from engine.matching.transformations import NONE, Transformations, with_transformations
 from engine.store.reading import INDEX, Store, read_years
 from engine.submission.fields import SUBGROUPS as OF_SUBMISSION
 
@@ -48,8 +50,9 @@ class Pool:
     Attributes
     ----------
     table : pyarrow.Table
-        ``disposal_id``, ``person_id``, ``treated`` and columns of the store; in the order of the
-        public keys. Comparison people may have several rows, treated people have one.
+        ``disposal_id``, ``person_id``, ``treated``, columns of the store and what the plan makes of
+        them; in the order of the public keys. Comparison people may have several rows, treated
+        people have one.
     position : int64, shape (n,)
         Row of each in the store's index disposals.
     treated : bool, shape (n,)
@@ -57,6 +60,10 @@ class Pool:
         Row of the submission of each treated person, in table order.
     groups : dict of str to list of (str or None)
         Level of each of them in the sub-groups that the study asks for.
+    coded : dict of str to CodedColumn
+        Columns that analyses match on.
+    people : int64, shape (n,)
+        Number of each row's person, by the person's first row.
     """
 
     table: pa.Table
@@ -64,6 +71,8 @@ class Pool:
     treated: NDArray[np.bool_]
     row: NDArray[np.int64]
     groups: dict[str, list[str | None]]
+    coded: dict[str, CodedColumn]
+    people: NDArray[np.int64]
 
     id: str = ID
     person: str = PERSON
@@ -84,6 +93,7 @@ def study_pool(
     groups: Sequence[str],
     seed: int,
     base: Base | None = None,
+    transformations: Transformations = NONE,
 ) -> Pool:
     """Read the treated of a study and everybody they may be compared with.
 
@@ -99,13 +109,18 @@ def study_pool(
         As in :func:`build_pool`.
     base : Base, optional
         What studies of the store with these rules share; the pool is the same without it.
+    transformations : Transformations
+        As in :func:`build_pool`.
     """
     years = sorted({day.year for day in treated["index_date"].to_pylist()})
     comparison = comparison_pool(
         store, treated, rules, removed=removed, years=years, seed=seed, base=base
     )
     index = None if base is None else base.index
-    return build_pool(store, treated, comparison.table, columns, groups, seed, index=index)
+    return build_pool(
+        store, treated, comparison.table, columns, groups, seed,
+        index=index, transformations=transformations,
+    )  # fmt: skip
 
 
 def build_pool(
@@ -117,6 +132,7 @@ def build_pool(
     seed: int,
     *,
     index: pa.Table | None = None,
+    transformations: Transformations = NONE,
 ) -> Pool:
     """Read the disposals of a study from the store.
 
@@ -136,6 +152,8 @@ def build_pool(
         Of the public keys.
     index : pyarrow.Table, optional
         All the store's index disposals with every column that is needed, where they have been read.
+    transformations : Transformations
+        What is made of those columns.
 
     Returns
     -------
@@ -144,7 +162,8 @@ def build_pool(
     Raises
     ------
     InputError
-        The store has no such column, or nobody is left on one side.
+        The store has no such column, nobody is left on one side, or a column cannot be transformed
+        as asked.
     """
     for rows, who in ((treated, "treated people"), (comparison, "comparison people")):
         if rows.num_rows == 0:
@@ -164,22 +183,32 @@ def build_pool(
     table = whole.take(to_arrow(position)).combine_chunks()
     delays = [to_numpy(rows[DELAY].combine_chunks()) for rows in (treated, comparison)]
     table = table.append_column(DELAY, to_arrow(np.concatenate(delays)[keys]))
+    table = with_transformations(table, transformations)
     table = table.append_column(TREATED, pa.array(is_treated))
     rows = keys[is_treated]
+    matched_on = tuple(dict.fromkeys((*columns, *transformations.made)))
     return Pool(
         table,
         position,
         is_treated,
         to_numpy(treated["row"]).astype(np.int64)[rows],
         _levels(table, treated, rows, is_treated, groups),
+        code_columns(table, matched_on, is_category),
+        _numbered(table[PERSON]),
     )
+
+
+def _numbered(people: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Return numbers of people by their first row, int64, shape (n,)."""
+    indices = pc.dictionary_encode(people.combine_chunks()).indices
+    return to_numpy(indices).astype(np.int64)
 
 
 def pool_columns(columns: Sequence[str], groups: Sequence[str]) -> tuple[str, ...]:
     """Return the columns of the store's index disposals that a pool is made of."""
     needed = [name for name in columns if name != DELAY]
     needed += [OF_STORE[name] for name in groups if name in OF_STORE]
-    return tuple(dict.fromkeys([ID, *needed, ASSESSED, *LAST_YEAR[:1], PERSON]))
+    return tuple(dict.fromkeys([ID, *needed, ASSESSED, LAST_SANCTION, PERSON]))
 
 
 def _levels(

@@ -8,7 +8,7 @@ treated have no part in an effect on the treated and leave, and if that is not e
 estimate with intercept correction takes over, and says so.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +18,14 @@ from numpy.typing import NDArray
 from engine.errors import InputError, UnfittedError
 from engine.matching.design import Design, code_columns, term_names, term_of_level
 from engine.matching.mapped_sums import MappedSums
-from engine.matching.screening import Tally, describe, screen, tally_columns
+from engine.matching.screening import (
+    Tally,
+    count_levels,
+    describe,
+    screen,
+    taking_part,
+    tally_columns,
+)
 from engine.matching.separation import SeparatedTerm, describe_separated, separated_terms
 from engine.spill import Space
 from kernels.cholesky import condition_number
@@ -223,14 +230,15 @@ def fit_propensity(
     notes: list[str] = []
     left_out = np.zeros(len(treated), dtype=np.bool_)
     tally = _tally(design, treated, work)
+    counts = tally.counts
     if method == "ml":
         left_out = _lone_rows(design, tally, focal_treated, separation, notes)
         if left_out.any():
             work = np.where(left_out, 0.0, work if len(work) else 1.0)
             require_both_arms(treated[work > 0])
-            tally = _tally(design, treated, work)
+            counts = count_levels(design.codes, _sizes(design), taking_part(treated, work))
     columns, constant = code_columns(design, work)
-    dropped, active = _usable_columns(design, tally, columns, constant, names, work)
+    dropped, active = _usable_columns(design, counts, columns, constant, names, work)
     label = treated.astype(np.uint8)
     part, own = columns, work
     kept: slice | NDArray[np.int64] = slice(None)
@@ -370,10 +378,12 @@ def _grouped_order(design: Design) -> NDArray[np.int64]:
 
 
 def _tally(design: Design, treated: NDArray[np.bool_], weights: NDArray[np.float64]) -> Tally:
-    levels, _ = _level_names(design)
-    return tally_columns(
-        design.numeric, design.codes, [len(level) for level in levels], treated, weights
-    )
+    return tally_columns(design.numeric, design.codes, _sizes(design), treated, weights)
+
+
+def _sizes(design: Design) -> list[int]:
+    """Return the number of levels of each category."""
+    return [len(covariate.levels) for covariate in design.covariates if covariate.levels]
 
 
 def _lone_rows(
@@ -415,7 +425,7 @@ def _lone_rows(
 
 def _usable_columns(
     design: Design,
-    tally: Tally,
+    counts: Sequence[NDArray[np.int64]],
     columns: CodedColumns,
     constant: NDArray[np.bool_],
     names: tuple[str, ...],
@@ -427,8 +437,8 @@ def _usable_columns(
     for j in np.flatnonzero(constant):
         reasons[int(columns.numeric_term[j])] = "constant"
     _, levels = term_of_level(design)
-    for terms, counts in zip(levels, tally.counts, strict=True):
-        for level in np.flatnonzero(counts.sum(axis=1) == 0):
+    for terms, rows in zip(levels, counts, strict=True):
+        for level in np.flatnonzero(rows.sum(axis=1) == 0):
             if terms[level] >= 0:
                 reasons[int(terms[level])] = "empty level"
     for place in reasons:

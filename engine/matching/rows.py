@@ -1,6 +1,6 @@
 """The rows of a match: every column it needs but the outcomes, in canonical order."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,9 @@ from engine.matching.options import MatchOptions
 from engine.matching.propensity import require_both_arms
 from engine.spill import MEMORY, Space
 from engine.tables import TableSource, column
+
+_LISTED = 1 << 22
+"""Numbers up to which those that occur are marked in a list, and not sorted."""
 
 
 @dataclass(frozen=True)
@@ -153,32 +156,43 @@ def _cells(
     """Number the combinations of exact columns that occur, in sorted order."""
     if not names:
         return None
-    codes = _codes(source, names, "exact", identity)
-    cell = codes[0]
-    for more in codes[1:]:
-        combined = cell * (int(more.max()) + 1) + more
-        # Renumbered after each column: a product of many level counts would not fit.
-        cell = np.unique(combined, return_inverse=True)[1]
-    return np.unique(cell, return_inverse=True)[1].astype(np.int64)
+    return number_cells(list(_codes(source, names, "exact", identity)))
 
 
-def _people(source: TableSource, name: str, identity: Identity) -> NDArray[np.int64]:
-    values = column(source, name, "person")
-    require_no_missing(values, name=name, role="person column", source=source)
-    return people_of(values, identity)
-
-
-def people_of(values: pa.ChunkedArray, identity: Identity) -> NDArray[np.int64]:
-    """Return the number of each row's person, in [0, people), int64, shape (n,).
-
-    People are numbered by their first row in canonical order.
+def number_cells(codes: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Number the combinations of levels that occur, in the order of their codes.
 
     Parameters
     ----------
-    values : pyarrow.ChunkedArray
-        Names of people in the order of the data, no empty cells.
-    identity : Identity
+    codes : sequence of int64 arrays, shape (n,)
+        Level codes of each exact column, at least one.
+
+    Returns
+    -------
+    int64, shape (n,)
+        In [0, number of cells).
     """
+    cell = _renumbered(codes[0])
+    for more in codes[1:]:
+        # Renumbered after each column: a product of many level counts would not fit.
+        cell = _renumbered(cell * (int(more.max()) + 1) + more)
+    return cell
+
+
+def _renumbered(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return small numbers that keep the order of the given ones, which are not negative."""
+    most = int(numbers.max())
+    if most > _LISTED:
+        return np.unique(numbers, return_inverse=True)[1].astype(np.int64)
+    there = np.zeros(most + 1, dtype=np.bool_)
+    there[numbers] = True
+    return (np.cumsum(there) - 1)[numbers]
+
+
+def _people(source: TableSource, name: str, identity: Identity) -> NDArray[np.int64]:
+    """Return the number of each row's person, by the first row in canonical order."""
+    values = column(source, name, "person")
+    require_no_missing(values, name=name, role="person column", source=source)
     if not pa.types.is_dictionary(values.type):
         values = pc.dictionary_encode(values)
     array = values.unify_dictionaries().combine_chunks()

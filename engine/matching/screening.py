@@ -105,11 +105,19 @@ def tally_columns(
     -----
     One pass, about 2 ns a value.
     """
+    arm = taking_part(treated, weights)
+    low, high = number_ranges(numeric, arm)
+    return Tally(low, high, count_levels(codes, n_levels, arm))
+
+
+def taking_part(
+    treated: NDArray[np.bool_], weights: NDArray[np.float64] | None
+) -> NDArray[np.uint8]:
+    """Return the arm of each row, ``LEFT_OUT`` for rows of weight zero, uint8, shape (n,)."""
     arm = np.asarray(treated, dtype=np.uint8)
     if weights is not None and len(weights):
         arm = np.where(weights > 0, arm, np.uint8(LEFT_OUT))
-    low, high = number_ranges(numeric, arm)
-    return Tally(low, high, count_levels(codes, n_levels, arm))
+    return arm
 
 
 def count_levels(

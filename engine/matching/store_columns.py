@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from engine.matching.transformations import made_of
+
 
 @dataclass(frozen=True)
 class StoreColumn:
@@ -162,8 +164,8 @@ GROUP_OF = {column.name: group for group, columns in GROUPS.items() for column i
 ASSESSED = "oasys_days_before"
 """Empty where nobody was assessed in the window."""
 
-LAST_YEAR = ("days_since_last_sanction", "log_days_since_last_sanction")
-"""Columns that tell whether there was a sanction in the year before."""
+LAST_SANCTION = "days_since_last_sanction"
+"""It tells whether there was a sanction in the year before, and so does what is made of it."""
 
 LEVELS = {
     ("sex", "M"): "men",
@@ -197,14 +199,21 @@ def label_of(term: str) -> str:
     ----------
     term : str
         A column, ``column=level`` or ``column missing``.
+
+    Examples
+    --------
+    >>> label_of("log_severity"), label_of("copas_rate_squared missing")
+    ('Gravity of the offence (log)', 'Copas rate, squared: not known')
     """
     name, _, level = term.partition("=")
     if level:
         return f"{label_of(name)}: {level_label(name, level)}"
     if name.endswith(" missing"):
         return f"{label_of(name.removesuffix(' missing'))}: not known"
-    column = BY_NAME.get(name)
-    return column.label if column else name.replace("_", " ").capitalize()
+    if name in BY_NAME:
+        return BY_NAME[name].label
+    made = made_of(name)
+    return name.replace("_", " ").capitalize() if made is None else label_of(made[0]) + made[1]
 
 
 def plain_of(term: str) -> str:
@@ -212,14 +221,15 @@ def plain_of(term: str) -> str:
 
     Examples
     --------
-    >>> plain_of("log_sentence_days"), plain_of("sex=F"), plain_of("shoe_size")
+    >>> plain_of("log_sentence_days"), plain_of("sex=F"), plain_of("shoe_size_squared")
     ('length of the sentence', 'sex', 'shoe size')
     """
     name = column_of(term)
     column = BY_NAME.get(name)
-    if column is None:
-        return name.replace("_", " ")
-    return column.plain or f"{column.label[:1].lower()}{column.label[1:]}"
+    if column is not None:
+        return column.plain or f"{column.label[:1].lower()}{column.label[1:]}"
+    made = made_of(name)
+    return name.replace("_", " ") if made is None else plain_of(made[0])
 
 
 def level_label(name: str, level: str) -> str:
@@ -230,8 +240,18 @@ def level_label(name: str, level: str) -> str:
 
 
 def group_of(term: str) -> str:
-    """Return the group of a term, ``other`` for columns of no group."""
-    return GROUP_OF.get(column_of(term), "other")
+    """Return the group of a term, ``other`` for columns of no group.
+
+    Examples
+    --------
+    >>> group_of("severity_squared"), group_of("sex=F"), group_of("shoe_size")
+    ('index', 'demographics', 'other')
+    """
+    name = column_of(term)
+    if name in GROUP_OF:
+        return GROUP_OF[name]
+    made = made_of(name)
+    return "other" if made is None else group_of(made[0])
 
 
 def column_of(term: str) -> str:
@@ -246,7 +266,7 @@ def column_of(term: str) -> str:
 
 
 def characteristic_of(term: str) -> str:
-    """Return what a term tells of a person: its column, and of a column twice in it the plain one.
+    """Return what a term tells of a person: its column, without logarithm and square.
 
     Examples
     --------
@@ -254,10 +274,10 @@ def characteristic_of(term: str) -> str:
     ('age_at_index', 'sex')
     """
     name = column_of(term)
-    return _TWINS.get(name, name)
+    made = made_of(name)
+    return name if made is None else characteristic_of(made[0])
 
 
-_TWINS = {
-    "age_at_index_squared": "age_at_index",
-    "log_previous_sanctions": "previous_sanctions",
-}
+def tells_last_year(name: str) -> bool:
+    """Whether a column tells that there was a sanction in the year before."""
+    return characteristic_of(name) == LAST_SANCTION

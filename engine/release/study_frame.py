@@ -15,7 +15,7 @@ from engine.effects.measures import MEASURES
 from engine.effects.verdicts import ALPHA
 from engine.matching.balance import CLOSE, FAIR
 from engine.matching.store_columns import GROUPS
-from engine.plan import Plan
+from engine.plan.model import Plan
 from engine.release.study_words import group_label, method_label
 from engine.store.reading import Store
 from engine.store.rules import FOLLOW_UP_MONTHS, PROOF_MONTHS

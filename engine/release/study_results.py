@@ -22,9 +22,9 @@ from engine.matching.balance import CLOSE, FAIR, BalanceRow, effective_size
 from engine.matching.designed import Designed
 from engine.matching.gate import Gate, settled_smd
 from engine.matching.pool import Pool
+from engine.matching.score_balance import assess_score
 from engine.matching.store_columns import (
     BY_NAME,
-    GROUP_OF,
     characteristic_of,
     group_of,
     label_of,
@@ -246,7 +246,7 @@ def overlap_results(designed: Designed) -> dict[str, Any]:
 
 def score_results(designed: Designed) -> dict[str, Any]:
     """Return how well the score tells the groups apart."""
-    score = designed.score_balance
+    score = assess_score(designed.scoring.logit, designed.sample)
     return {"auc_before": number(score.auc_before), "auc_after": number(score.auc_after)}
 
 
@@ -449,10 +449,7 @@ def _above(ordered: np.ndarray[Any, Any], value: float | None) -> int:
 
 def covariate_results(names: Sequence[str]) -> list[dict[str, Any]]:
     """Return the covariates of a model with their words."""
-    return [
-        {"name": name, "label": label_of(name), "group": GROUP_OF.get(name, "other")}
-        for name in names
-    ]
+    return [{"name": name, "label": label_of(name), "group": group_of(name)} for name in names]
 
 
 def method_results(designed: Designed, caliper: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from engine.effects.intervals import (
 )
 from engine.effects.linear_form import linear_form, local_pieces
 from engine.effects.neighbourhoods import find_neighbourhoods
+from engine.effects.sample import score_residual
 from engine.effects.welch import describe_group, welch_interval
 from engine.matching.problem import lay_out
 from engine.matching.propensity import fit_propensity
@@ -77,9 +78,12 @@ def correction_for_given_score(cohort: Cohort, done: Finished, estimate: Estimat
     model = fit_propensity(done.rows.design, done.rows.treated)
     own = done.sample
     layout = lay_out(model.logit, own.is_focal, own.eligible, own.cell)
-    sample = replace(own, model=model.fitted, logit=model.logit, layout=layout)
+    residual = score_residual(model.logit, own.treated, own.estimand)
+    sample = replace(
+        own, model=model.fitted, logit=model.logit, score_residual=residual, layout=layout
+    )
     form = linear_form(
-        sample, done.near, local_pieces(sample, done.near, cohort.outcome), shrink=False
+        sample, done.near, *local_pieces([(sample, done.near, cohort.outcome)]), shrink=False
     )
     return wald("planted", estimate.interval.estimate, form.variance, _NORMAL)
 
@@ -114,7 +118,7 @@ def people_for_events(cohort: Cohort, done: Finished, estimate: Estimate) -> Int
 def two_neighbours(cohort: Cohort, done: Finished, estimate: Estimate) -> Interval:
     """Local means from two neighbours only."""
     near = find_neighbourhoods(done.sample, 2, 2)
-    form = linear_form(done.sample, near, local_pieces(done.sample, near, cohort.outcome))
+    form = linear_form(done.sample, near, *local_pieces([(done.sample, near, cohort.outcome)]))
     return wald("planted", estimate.interval.estimate, form.variance, _NORMAL)
 
 

@@ -22,7 +22,8 @@ import pyarrow.parquet as pq
 from engine.link import Linker
 from engine.linkage.band import BAND_SCHEMA
 from engine.linkage.link import link_people
-from engine.plan import Plan, check_plan
+from engine.plan.model import Plan
+from engine.plan.reading import check_plan
 from engine.records.synthetic.interventions import (
     ADVERSE,
     BENEFICIAL,

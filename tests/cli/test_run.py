@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from cli.run import run as run_command
-from engine.plan import Plan, plan_text
+from engine.plan.model import Plan
+from engine.plan.writing import plan_text
 from engine.records.synthetic.nation import synthesise
 from engine.release.disclosure import Policy
 from engine.release.study_folder import PRIVATE_FILES, RELEASE_FILES

@@ -19,7 +19,8 @@ import engine.cohort.disposals as disposals_module
 import engine.effects.measures as measures_module
 import engine.study as study_module
 from engine.errors import CannotCreateError, InputError, UnfittedError
-from engine.plan import Plan, check_plan
+from engine.plan.model import Plan
+from engine.plan.reading import check_plan
 from engine.release.study_folder import PRIVATE_FILES, RELEASE_FILES, audit_is_whole
 from engine.study import Linking, run
 from tests.engine.cohort.support import truth_linker, truth_of
@@ -455,7 +456,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from engine.plan import read_plan
+from engine.plan.reading import read_plan
 from engine.study import Linking, run
 from tests.engine.cohort.support import truth_linker, truth_of
 out, name, target, plan = sys.argv[1:]

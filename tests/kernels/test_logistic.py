@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from kernels._jit import CHUNK
 from kernels.logistic import (
+    TOGETHER,
     deviance_and_gradient,
     gradient_of_residual,
     gradient_pass,
@@ -14,6 +15,7 @@ from kernels.logistic import (
     information_pass,
     leverages,
     linear_predictor,
+    linear_predictors,
     predictor_pass,
     residual_pass,
 )
@@ -45,6 +47,11 @@ def check(table, beta, rel=1e-12):
     again = np.full(n, np.nan)
     linear_predictor(table.columns, beta, again)
     assert np.array_equal(eta, again)
+    several = np.array([beta * size for size in np.linspace(1.0, -0.5, TOGETHER + 1)])
+    together = linear_predictors(table.columns, several)
+    for row, slopes in zip(together, several, strict=True):
+        linear_predictor(table.columns, slopes, again)
+        assert np.array_equal(row, again)
     information = information_matrix(table.columns, eta, table.weights)
     assert np.array_equal(information, information.T)
     products = (x * w[:, None]).T @ x

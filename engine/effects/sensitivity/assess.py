@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.effects.estimates import Estimate, difference_interval
-from engine.effects.neighbourhoods import Neighbourhoods, find_neighbourhoods
+from engine.effects.difference import difference_intervals
+from engine.effects.estimates import Estimate
+from engine.effects.neighbourhoods import Neighbourhoods, judged_match
 from engine.effects.outcome import Outcome
-from engine.effects.sample import MatchedSample, with_pairing
+from engine.effects.sample import MatchedSample
 from engine.effects.sensitivity.confounder import LeftOut, left_out_covariates
 from engine.effects.sensitivity.e_value import (
     EValue,
@@ -18,7 +19,7 @@ from engine.effects.sensitivity.e_value import (
     e_value_ratio,
     e_value_risk_difference,
 )
-from engine.effects.sensitivity.instability import InstabilityBand, band_over_orders
+from engine.effects.sensitivity.instability import InstabilityBand, instability_band
 from engine.effects.sensitivity.placebo import Placebo, placebo_outcome
 from engine.effects.sensitivity.reorder import pair_in_order
 from engine.effects.sensitivity.rosenbaum import HiddenBias, rosenbaum_gamma
@@ -158,17 +159,16 @@ def _band(
     options: MatchOptions,
     orders: int,
 ) -> InstabilityBand:
-    def once(number: int) -> tuple[float, float]:
-        if number == 0:
-            return estimate.interval.estimate, estimate.interval.standard_error
-        pairing = pair_in_order(scoring.problem, rows, options, number)
-        if np.count_nonzero(pairing.set_size) < 2:
-            return float("nan"), float("nan")
-        other = with_pairing(sample, pairing)
-        _, found = difference_interval(estimate.outcome, values, other, find_neighbourhoods(other))
-        return found.estimate, found.standard_error
-
-    return band_over_orders(once, orders)
+    """Match in other orders; a match too small for an interval gives no estimate."""
+    pairings = (pair_in_order(scoring.problem, rows, options, n) for n in range(1, orders))
+    matches = (judged_match(sample, pairing) for pairing in pairings)
+    others = difference_intervals(estimate.outcome, values, matches)
+    nan = float("nan")
+    found = [
+        (nan, nan) if one is None else (one.estimate, one.standard_error)
+        for one in (estimate.interval, *others)
+    ]
+    return instability_band((one for one, _ in found), (error for _, error in found))
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,8 @@ def assess_placebo(
     """Estimate the effect on something that happened before anybody took part."""
 
     def estimator(y: NDArray[np.float64]) -> _Found:
-        _, interval = difference_interval(outcome, y, sample, near)
+        (interval,) = difference_intervals(outcome, y, [(sample, near)])
+        assert interval is not None
         return _Found(interval.estimate, interval.low, interval.high, interval.p_value)
 
     return placebo_outcome(outcome.column, values, estimator)

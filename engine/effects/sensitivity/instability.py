@@ -1,6 +1,6 @@
 """How far an estimate moves with choices that should not matter: tie-breaks and matching orders."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,28 +104,6 @@ def instability_band(
         error,
         _sentence(len(kept), low, high, same),
     )
-
-
-def band_over_orders(
-    estimate: Callable[[int], tuple[float, float]], orders: int
-) -> InstabilityBand:
-    """Repeat a match in many orders and summarise the estimates.
-
-    Parameters
-    ----------
-    estimate : callable
-        Takes the number of the order, 0 to ``orders - 1``, and returns the estimate and its
-        standard error (nan where there is none). A pure function of the number, so that the band
-        is the same in every run.
-    orders : int
-        At least 1.
-
-    Returns
-    -------
-    InstabilityBand
-    """
-    both = [estimate(number) for number in range(orders)]
-    return instability_band((one for one, _ in both), (error for _, error in both))
 
 
 def _middle(ordered: NDArray[np.float64]) -> float:

@@ -33,7 +33,7 @@ def ridge_least_squares(columns, values, weights):
 def test_counts_are_predicted_by_weighted_least_squares():
     cohort, done = matched(outcome="count")
     sample = done.sample
-    found = predict_without_service(sample, cohort.outcome, binary=False)
+    found = predict_without_service(sample, cohort.outcome, np.arange(sample.n_rows), binary=False)
     assert found.method == ALL_TERMS
     coded = sample.model.columns
     scaled = (np.array(number_columns(coded)) - coded.centre[:, None]) / coded.scale[:, None]
@@ -48,12 +48,12 @@ def test_the_difference_is_that_of_g_computation(outcome):
     cohort, done = matched(outcome=outcome)
     sample = done.sample
     found = estimate_outcome(Outcome("y", outcome), cohort.outcome, sample, done.near)
-    prediction = predict_without_service(sample, cohort.outcome, binary=outcome == "binary")
+    prediction = predict_without_service(
+        sample, cohort.outcome, sample.focal, binary=outcome == "binary"
+    )
     own = cohort.outcome[sample.focal].mean()
     # The free intercept makes the partners' weighted residuals sum to zero.
-    assert found.adjusted.estimate == pytest.approx(
-        own - prediction.values[sample.focal].mean(), abs=1e-7
-    )
+    assert found.adjusted.estimate == pytest.approx(own - prediction.values.mean(), abs=1e-7)
     assert found.adjusted.method == prediction.method
     assert found.adjusted.low < found.adjusted.estimate < found.adjusted.high
 
@@ -75,9 +75,14 @@ def test_it_repairs_what_the_match_leaves():
 
 def test_few_people_leave_the_logit_or_nothing():
     cohort, done = matched(n_treated=30, n_pool=400, method="1-nn")
-    assert predict_without_service(done.sample, cohort.outcome, binary=False).method == SCORE_ONLY
+    sample = done.sample
+    found = predict_without_service(sample, cohort.outcome, sample.focal, binary=False)
+    assert found.method == SCORE_ONLY
     tiny, finished = matched(n_treated=8, n_pool=60, method="1-nn", caliper=3.0)
-    assert predict_without_service(finished.sample, tiny.outcome, binary=True) is None
+    assert (
+        predict_without_service(finished.sample, tiny.outcome, finished.sample.focal, binary=True)
+        is None
+    )
     found = estimate_outcome(Outcome("y", "binary"), tiny.outcome, finished.sample, finished.near)
     assert found.adjusted is None
     assert "too few people" in found.adjusted_note

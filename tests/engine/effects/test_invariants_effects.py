@@ -123,11 +123,11 @@ def doubled(sample: MatchedSample) -> MatchedSample:
 def test_invariant_23_doubling_the_data_shrinks_the_set_error_by_root_two(method, number):
     cohort, done = matched(method, number)
     single = replace(done.sample, model=None)
-    once = linear_form(single, done.near, local_pieces(single, done.near, cohort.outcome))
+    once = linear_form(single, done.near, *local_pieces([(single, done.near, cohort.outcome)]))
     values = np.tile(cohort.outcome, 2)
     twice_sample = doubled(done.sample)
     near = find_neighbourhoods(twice_sample)
-    twice = linear_form(twice_sample, near, local_pieces(twice_sample, near, values))
+    twice = linear_form(twice_sample, near, *local_pieces([(twice_sample, near, values)]))
     n = once.n_focal
     population = [
         np.sqrt(form.set_variance * (m - 1.0) / m) for form, m in ((once, n), (twice, 2 * n))

@@ -37,7 +37,7 @@ def test_nearest_in_the_cell_or_in_all_where_the_cell_is_lonely(cells, estimand)
             members = pool[cell[pool] == cell[row]]
             if np.count_nonzero(members != row) < 2:
                 members, lonely = pool, lonely + 1
-            found = near.pool[around.found[place, : around.count[place]]]
+            found = around.found[place, : around.count[place]]
             assert row not in found
             assert set(found) <= set(members)
             distances = np.sort(np.abs(sample.logit[found] - sample.logit[row]))

@@ -17,7 +17,7 @@ from engine.effects.replicates import drawn_replicates, multiplier_replicates
 from engine.effects.sources import difference_of_means
 from engine.errors import InputError, StorageError, UsageError
 from engine.jobs.bootstrap import Asked, bootstrap, collect, show_plan
-from engine.plan import check_plan
+from engine.plan.reading import check_plan
 from engine.release.formats import figure
 from engine.release.manifest import content_id
 from engine.release.study_folder import PRIVATE_FILES, RELEASE_FILES, audit_is_whole

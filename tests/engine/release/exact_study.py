@@ -2,7 +2,7 @@
 
 from engine.effects.measures import MEASURES
 from engine.effects.verdicts import enough_expected, enough_reoffenders, verdict_of
-from engine.plan import Plan
+from engine.plan.model import Plan
 from engine.release.study_frame import limits_of
 
 PEOPLE, POOL = 1013, 312_457

@@ -8,13 +8,10 @@ from hypothesis import strategies as st
 
 from engine.errors import AccessError, InputError, UnfittedError
 from engine.matching import propensity
-from engine.plan import (
-    Plan,
-    check_plan,
-    in_words_of_the_plan,
-    plan_text,
-    read_plan,
-)
+from engine.plan.advice import in_words_of_the_plan
+from engine.plan.model import Plan
+from engine.plan.reading import check_plan, read_plan
+from engine.plan.writing import plan_text
 from tests.kernels.support import examples
 
 
@@ -79,6 +76,12 @@ def test_the_hash_is_of_what_is_asked_and_not_of_the_file(tmp_path):
     assert read_plan(written(tmp_path, "[matching]\nratio = 6")).sha256 != Plan().sha256
 
 
+TRANSFORMED = {
+    "log": ("severity", "previous_cautions"),
+    "square": ("severity", "log_career_days"),
+}
+
+
 @given(st.data())
 @examples(60, 60)
 def test_a_changed_plan_comes_back_from_its_own_file(data):
@@ -91,6 +94,10 @@ def test_a_changed_plan_comes_back_from_its_own_file(data):
         },
         "gate": {"matched_share": data.draw(st.floats(0, 1))},
         "sub_analyses": {"by": data.draw(st.lists(st.sampled_from("abc"), unique=True))},
+        "transformations": {
+            name: data.draw(st.lists(st.sampled_from(columns), unique=True))
+            for name, columns in TRANSFORMED.items()
+        },
     }
     plan = check_plan(content, "plan.toml")
     again = check_plan(tomllib.loads(plan_text(plan)), "plan.toml")
@@ -142,6 +149,32 @@ MISTAKES = {
         "[gate] covariates",
         "match on it too",
     ),
+    "a transformation of what is not matched on": (
+        '[transformations]\nlog = ["severty"]',
+        "[transformations] log",
+        "'severity'",
+    ),
+    "a transformation of what is left out": (
+        '[covariates]\nleave_out = ["severity"]\n[transformations]\nsquare = ["severity"]',
+        "[transformations] square",
+        "a column of [covariates]",
+    ),
+    "a transformation of what is made": (
+        '[transformations]\nlog = ["severity"]\nsquare = ["log_severity"]',
+        "[transformations] square",
+        "a column of [covariates]",
+    ),
+    "a transformation twice": (
+        '[transformations]\nsquare = ["severity", "severity"]',
+        "[transformations] square",
+        "once",
+    ),
+    "the logarithm of a square": (
+        '[transformations]\nlog = ["age_at_index_squared"]',
+        "[transformations] log",
+        "of the column itself",
+    ),
+    "a number for columns": ("[transformations]\nlog = 1", "[transformations] log", "brackets"),
     "nothing to match on": ("[covariates]\ngroups = []", "[covariates]", "groups"),
     "ages crossed": ("[index]\nyoungest = 40\noldest = 30", "plan.toml", "age"),
     "a kind of sentence": (
@@ -198,6 +231,25 @@ def test_options_of_a_match_follow_the_plan():
     assert options.categorical == ("sex",)
     assert options.missing == "indicator"
     assert options.smd_denominator == "pooled"  # the formula of the published standard
+
+
+def test_what_is_made_is_matched_on_beside_the_columns_of_the_store():
+    asked = {"log": ["severity"], "square": ["log_career_days", "severity"]}
+    plan = check_plan(
+        {
+            "transformations": asked,
+            "gate": {"covariates": ["severity", "severity_squared"]},
+        },
+        "plan.toml",
+    )
+    made = ("log_severity", "log_career_days_squared", "severity_squared")
+    options = [one.match_options(one.covariate_names, ()) for one in (plan, Plan())]
+
+    assert plan.covariate_columns == Plan().covariate_names == Plan().covariate_columns
+    assert plan.covariate_names == (*plan.covariate_columns, *made)
+    assert options[0].categorical == options[1].categorical
+    assert plan.sha256 != Plan().sha256
+    assert plan.canonical()["transformations"]["log"] == ["severity"]
 
 
 def test_advice_names_what_a_plan_has():

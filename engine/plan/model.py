@@ -8,22 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-import tomllib
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from engine.cohort.rules import IndexRules
-from engine.errors import AccessError, InputError, JusticeLabError, UsageError
 from engine.matching.options import MatchOptions, check_options
 from engine.matching.pool import SUBGROUPS, is_category
 from engine.matching.store_columns import GROUPS
-from engine.tables import near_names
+from engine.matching.transformations import Transformations
 
-FORMAT = 1
-_LARGEST_FILE = 1 << 20
 _TREATED, _ID = "treated", "disposal_id"
 
 Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
@@ -127,6 +121,22 @@ class Covariates(_Section):
     leave_out: tuple[Name, ...] = Field(
         default=(), description="Columns of those groups to leave out."
     )
+
+
+class TransformationsPlan(_Section):
+    """What is made of the covariates, and matched on as well."""
+
+    log: tuple[Name, ...] = Field(
+        default=(),
+        description="Columns whose logarithm is matched on too: log(1 + x); no number is below 0.",
+    )
+    square: tuple[Name, ...] = Field(
+        default=(), description="Columns whose square is matched on too."
+    )
+
+    def asked(self) -> Transformations:
+        """Return them as the pool takes them."""
+        return Transformations(**self.model_dump())
 
 
 class Matching(_Section):
@@ -236,7 +246,7 @@ class DisclosurePlan(_Section):
 
 
 class Plan(_Section):
-    """A plan with all its sections; see :func:`read_plan`."""
+    """A plan with all its sections; see :func:`engine.plan.reading.read_plan`."""
 
     format: Literal[1] = Field(default=1, description="Format of this file.")
     study: Files = Files()
@@ -244,6 +254,7 @@ class Plan(_Section):
     index: Index = Index()
     linkage: Linkage = Linkage()
     covariates: Covariates = Covariates()
+    transformations: TransformationsPlan = TransformationsPlan()
     matching: Matching = Matching()
     region: Region = Region()
     oasys: Oasys = Oasys()
@@ -264,11 +275,16 @@ class Plan(_Section):
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property
-    def covariate_names(self) -> tuple[str, ...]:
-        """Columns that the main match is made on, in the order of the plan."""
+    def covariate_columns(self) -> tuple[str, ...]:
+        """Columns of the store that the main match is made on, in the order of the plan."""
         named = [column.name for group in self.covariates.groups for column in GROUPS[group]]
         left = [name for name in named if name not in self.covariates.leave_out]
         return tuple(dict.fromkeys([*left, *self.covariates.add]))
+
+    @property
+    def covariate_names(self) -> tuple[str, ...]:
+        """Everything that the main match is made on: those columns, and what is made of them."""
+        return (*self.covariate_columns, *self.transformations.asked().made)
 
     def match_options(self, covariates: tuple[str, ...], exact: tuple[str, ...]) -> MatchOptions:
         """Return the options of one match.
@@ -297,260 +313,3 @@ class Plan(_Section):
             smd_denominator="pooled",
             seed=asked.seed,
         )
-
-
-def read_plan(path: Path | None) -> Plan:
-    """Read a plan and check it.
-
-    Parameters
-    ----------
-    path : pathlib.Path or None
-        ``plan.toml``; None for the defaults.
-
-    Returns
-    -------
-    Plan
-
-    Raises
-    ------
-    InputError
-        The file is missing or no TOML, or a section, option or value is wrong; the message names
-        the option and the rule.
-    AccessError
-        It may not be read.
-    """
-    if path is None:
-        return Plan()
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)
-    except FileNotFoundError:
-        raise InputError(
-            "there is no such plan", where=path.name, repair="Write one with 'justicelab plan'"
-        ) from None
-    except PermissionError:
-        raise AccessError("the plan may not be read by this user", where=path.name) from None
-    except OSError:
-        raise InputError("the plan cannot be read", where=path.name) from None
-    if len(data) > _LARGEST_FILE:
-        raise InputError("the plan is larger than a plan can be", where=path.name)
-    try:
-        content = tomllib.loads(data.decode("utf-8"))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        place = re.search(r"line \d+, column \d+", str(error))
-        raise InputError(
-            "the plan is no TOML file",
-            where=f"{path.name}{', ' + place[0] if place else ''}",
-            rule="text stands in quotation marks, a list in square brackets, yes and no are true "
-            "and false",
-            repair="Start from the file that 'justicelab plan' writes",
-        ) from None
-    return check_plan(content, path.name)
-
-
-def check_plan(content: dict[str, Any], name: str) -> Plan:
-    """Check the content of a plan; parameters and errors as of :func:`read_plan`."""
-    try:
-        plan = Plan.model_validate(_tuples(content))
-    except ValidationError as error:
-        raise _refusal(error, name) from None
-    _check_together(plan, name)
-    try:
-        plan.index.rules()
-        plan.match_options(("sex",), ())
-    except UsageError as error:
-        raise InputError(
-            error.found, where=name, rule=error.rule, repair=error.repair or "Change the plan"
-        ) from None
-    return plan
-
-
-def _check_together(plan: Plan, name: str) -> None:
-    repeated = [by for by in plan.sub_analyses.by if plan.sub_analyses.by.count(by) > 1]
-    unused = [
-        column
-        for column in plan.covariates.leave_out
-        if column not in {one.name for g in plan.covariates.groups for one in GROUPS[g]}
-    ]
-    named = {one.name for group in plan.covariates.groups for one in GROUPS[group]}
-    named = (named - set(plan.covariates.leave_out)) | set(plan.covariates.add)
-    problem: JusticeLabError | None = None
-    if plan.study.submission and plan.study.waves:
-        problem = InputError(
-            "the plan names a submission and waves",
-            where=f"{name}, [study]",
-            rule="a study is made of one file, or of several waves of one service",
-            repair="Take one of the two out",
-        )
-    elif plan.matching.method == "radius" and plan.matching.caliper == "none":
-        problem = InputError(
-            "a radius match has no caliper",
-            where=f"{name}, [matching] caliper",
-            rule="a radius match takes everybody within the caliper",
-            repair="Give a width, such as '0.2 sd-logit'",
-        )
-    elif repeated:
-        problem = InputError(
-            "a sub-analysis is declared twice",
-            where=f"{name}, [sub_analyses] by",
-            repair="Name each column once",
-        )
-    elif unused:
-        problem = InputError(
-            "a column that shall be left out is in none of the groups",
-            where=f"{name}, [covariates] leave_out",
-            repair="Take it out of the list, or check its spelling",
-        )
-    elif any(column not in named for column in plan.gate.covariates):
-        problem = InputError(
-            "a covariate of the gate is none that is matched on",
-            where=f"{name}, [gate] covariates",
-            repair="Take it out of the list, check its spelling, or match on it too",
-        )
-    elif not plan.covariates.groups and not plan.covariates.add:
-        problem = InputError(
-            "there is nothing to match on",
-            where=f"{name}, [covariates]",
-            repair="Name groups of covariates",
-        )
-    if problem is not None:
-        raise problem
-
-
-def _tuples(value: Any) -> Any:
-    """Return lists as tuples, which strict models ask for."""
-    if isinstance(value, dict):
-        return {key: _tuples(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return tuple(_tuples(one) for one in value)
-    return value
-
-
-_RULES = {
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "string_type": "text in quotation marks",
-    "tuple_type": "a list in square brackets",
-    "finite_number": "a finite number",
-    "string_too_short": "a text that is not empty",
-    "string_too_long": "a shorter text",
-    "model_type": "a section with options",
-    "model_attributes_type": "a section with options",
-}
-
-
-def _refusal(error: ValidationError, name: str) -> InputError:
-    """Return the first problem in our words; a model's own message quotes the value."""
-    problem = error.errors(include_url=False, include_input=False)[0]
-    path = [str(part) for part in problem["loc"]]
-    place = _place(path)
-    context = problem.get("ctx") or {}
-    if problem["type"] == "extra_forbidden":
-        known = list(Plan.model_fields) if len(path) == 1 else _options(path[0])
-        near = near_names(path[-1], known)
-        return InputError(
-            f"the plan has no {'section or option' if len(path) == 1 else 'option'} of that name",
-            where=f"{name}, {place}",
-            rule=f"it is one of {', '.join(known)}",
-            repair=f"Did you mean {' or '.join(repr(one) for one in near)}?" if near else "",
-        )
-    limits = {
-        "greater_than_equal": "ge",
-        "less_than_equal": "le",
-        "greater_than": "gt",
-        "less_than": "lt",
-    }
-    words = {"ge": "at least", "le": "at most", "gt": "more than", "lt": "less than"}
-    if problem["type"] in limits:
-        key = limits[problem["type"]]
-        rule = f"{words[key]} {context[key]:g}"
-    elif problem["type"] == "literal_error":
-        rule = f"one of {context['expected']}"
-    else:
-        rule = _RULES.get(problem["type"], "as in the file that 'justicelab plan' writes")
-    return InputError(
-        "an option of the plan has a value that it cannot have",
-        where=f"{name}, {place}",
-        rule=f"it is {rule}",
-        repair="Change it, or take the line out for the default",
-    )
-
-
-_ADVICE = re.compile(
-    r"--(" + "|".join(Matching.model_fields) + r")\b(?: ('[^']*'|ml|ridge|firth|\d+))?"
-)
-
-
-def in_words_of_the_plan(error: JusticeLabError) -> JusticeLabError:
-    """Return an error of the matching with the options of ``match`` as a plan has them."""
-
-    def named(found: re.Match[str]) -> str:
-        name, value = found.groups()
-        if value is None:
-            return f"{name} in the plan's [matching]"
-        plain = value.strip("'")
-        return (
-            f"{name} = {plain if plain.isdigit() else json.dumps(plain)} in the plan's [matching]"
-        )
-
-    parts = {part: _ADVICE.sub(named, getattr(error, part)) for part in ("where", "rule", "repair")}
-    return type(error)(_ADVICE.sub(named, error.found), **parts)
-
-
-def _options(section: str) -> list[str]:
-    model = Plan.model_fields[section].annotation
-    assert isinstance(model, type)
-    assert issubclass(model, BaseModel)
-    return list(model.model_fields)
-
-
-def _place(path: list[str]) -> str:
-    if len(path) == 1:
-        return path[0]
-    nth = f", entry {int(path[2]) + 1}" if len(path) > 2 and path[2].isdigit() else ""
-    return f"[{path[0]}] {path[1]}{nth}"
-
-
-def plan_text(plan: Plan | None = None, *, files: bool = True) -> str:
-    """Return a plan as a commented TOML file.
-
-    Parameters
-    ----------
-    plan : Plan, optional
-        The defaults where it is not given.
-    files : bool
-        Whether to name the files of the study; what is handed over does not.
-
-    Returns
-    -------
-    str
-        Reading it gives the same plan.
-    """
-    plan = plan or Plan()
-    lines = [
-        "# Plan of a study. Every line shows the default; change what shall be different.",
-        "# The plan is hashed before any outcome is read, and its hash stands in the report.",
-        "",
-        f"format = {plan.format}",
-    ]
-    for section in type(plan).model_fields:
-        model = getattr(plan, section)
-        if not isinstance(model, BaseModel) or (section == "study" and not files):
-            continue
-        lines += ["", f"# {(type(model).__doc__ or '').splitlines()[0]}", f"[{section}]"]
-        for name, field in type(model).model_fields.items():
-            lines += [f"# {field.description}"] if field.description else []
-            lines.append(f"{name} = {_toml(getattr(model, name))}")
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, tuple):
-        return "[" + ", ".join(_toml(one) for one in value) + "]"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        # a basic string of TOML, in which the one control character beyond JSON's is escaped too
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return repr(value)
