@@ -172,7 +172,6 @@ def batch(
     opened = open_store(store)
     before = None if previous is None else read_batch(Path(previous))
     folder = prepare_folder(out, BATCH_FILES, BATCH_FOLDERS)
-    private = private_folder(folder / PRIVATE)
     wanted: Units | None = Units(0, len(named))
     if share is not None:
         wanted = share_of(Units(0, len(named)), *parse_share(share), block=1)
@@ -186,9 +185,11 @@ def batch(
     with ExitStack() as stack:
         backend = backend_for(workers, scheduler, stack, tell)
         stack.enter_context(locked(folder, shared=share is not None))
+        # Before anything else: a folder that has something in it and no manifest is a stranger's.
+        begin_batch(folder, _batch_facts(named, opened, title, (), started, seconds))
+        private = private_folder(folder / PRIVATE)
         # Names in clear text stand in temporary files of the linkage: those of dead runs are swept.
         stack.enter_context(locked(private, shared=share is not None))
-        begin_batch(folder, _batch_facts(named, opened, title, (), started, seconds))
         stack.enter_context(held(place, job, shared=share is not None))
         if share is None and not collect:
             _forget_unfinished(place, job, folder, named, contents, private)

@@ -85,6 +85,10 @@ class Dask:
         Dask distributed is not installed.
     StorageError
         There is no scheduler at the address.
+
+    Notes
+    -----
+    Dask's log is kept off the terminal: it shows tracebacks, and the text of what was raised.
     """
 
     threads = 1
@@ -93,6 +97,7 @@ class Dask:
         try:
             # An extra: a plain installation does everything on one machine.
             from distributed import Client  # noqa: PLC0415
+            from distributed.utils import silence_logging_cmgr  # noqa: PLC0415
         except ImportError:
             raise ConfigurationError(
                 "Dask distributed is not installed",
@@ -101,13 +106,17 @@ class Dask:
             ) from None
         self._cluster: Any = None
         self._ended_early = False
+        self._quiet = ExitStack()
         try:
             if address == LOCAL:
                 self._cluster = _on_this_machine(workers or os.cpu_count() or 1)
                 self._client = Client(self._cluster)
             else:
+                # A cluster of this machine says nothing by itself.
+                self._quiet.enter_context(silence_logging_cmgr(logging.CRITICAL))
                 self._client = Client(address, timeout="10s")
         except (OSError, ValueError):
+            self._quiet.close()
             raise StorageError(
                 "the scheduler of the cluster does not answer",
                 repair="Check the address that --scheduler names",
@@ -132,12 +141,15 @@ class Dask:
     def map(self, tasks: Iterator[Task]) -> Generator[Done]:
         """Submit tasks under their keys; the scheduler gives those of lost workers to others."""
         from distributed import KilledWorker, as_completed  # noqa: PLC0415
-        from distributed.client import FutureCancelledError  # noqa: PLC0415
+        from distributed.client import ClosedClientError, FutureCancelledError  # noqa: PLC0415
 
         finished = as_completed()
         flying: set[Any] = set()
         try:
             while True:
+                if self._client.status == "closed":
+                    # It gave the scheduler up while the caller took a shard in.
+                    raise _scheduler_lost()
                 while len(flying) < self.workers + AHEAD:
                     task = next(tasks, None)
                     if task is None:
@@ -155,11 +167,11 @@ class Dask:
                 yield done
         except KilledWorker:
             raise workers_lost() from None
-        except (FutureCancelledError, OSError):
+        except (FutureCancelledError, ClosedClientError, OSError):
             raise _scheduler_lost() from None
         finally:
             if flying:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(ClosedClientError, OSError):
                     self._client.cancel(list(flying))
                 self._end_workers()
 
@@ -175,6 +187,7 @@ class Dask:
     def close(self) -> None:
         """Leave the cluster, and end it if it is ours."""
         self._client.close()
+        self._quiet.close()
         if self._cluster is None:
             return
         if self._ended_early:

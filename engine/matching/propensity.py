@@ -31,15 +31,8 @@ from engine.spill import Space
 from kernels.cholesky import condition_number
 from kernels.columns import CodedColumns, take_rows
 from kernels.elementary import logarithm
-from kernels.newton import (
-    CONVERGED,
-    NewtonFit,
-    Sums,
-    correct_intercept,
-    fit,
-    fit_firth,
-    independent_columns,
-)
+from kernels.firth import correct_intercept, fit_firth
+from kernels.newton import CONVERGED, NewtonFit, Sums, fit, independent_columns
 
 FitMethod = Literal["ml", "ridge", "firth"]
 SumsOf = Callable[[CodedColumns, NDArray[np.uint8], NDArray[np.float64]], Sums]

@@ -25,7 +25,7 @@ from engine.release.manifest import RunFacts, build_manifest, code_sha256
 from engine.release.pack import HeldFolder, publish_output
 from engine.release.report.files import PAGE as REPORT
 from engine.release.report.index import index_page
-from engine.release.study_folder import PRIVATE, RELEASE
+from engine.release.study_folder import PRIVATE, RELEASE, has_stages
 
 STUDIES, BATCH, INDEX = "studies", "batch.json", "index.html"
 SUMMARY_FILE, CHANGES_FILE, REQUESTS_FILE = "summary.csv", "changes.csv", "requests.csv"
@@ -43,6 +43,9 @@ def study_path(batch: Path, name: str) -> Path:
 def finished_study(folder: Path, content: str) -> bool:
     """Whether a study stands whole in its folder, made of this very plan, inputs and code.
 
+    A run that was killed may leave stages beside a study that is whole: it has to go on and remove
+    them, because they hold people.
+
     Parameters
     ----------
     folder : Path
@@ -55,7 +58,7 @@ def finished_study(folder: Path, content: str) -> bool:
             return False
         if manifest["content_sha256"] != content or not _whole(folder / name, manifest):
             return False
-    return True
+    return not has_stages(folder / PRIVATE)
 
 
 def _whole(folder: Path, manifest: Mapping[str, Any]) -> bool:

@@ -73,6 +73,8 @@ RELEASE_FILES = frozenset({"results.json", "bootstrap.json", "plan.toml", MANIFE
 """Names of the files of each folder."""
 
 _STAGE_LIMIT = 1 << 30
+_STAGES = "study-"
+"""Beginning of the name of a folder of stages."""
 
 
 @dataclass
@@ -252,12 +254,17 @@ def study_folder(path: Path, study_id: str, facts: RunFacts) -> Iterator[StudyFo
         yield StudyFolder(private, release, stages, audit)
 
 
+def has_stages(private: Path) -> bool:
+    """Whether stages of a run that has not ended stand in the private folder of a study."""
+    return any((private / SHARDS).glob(f"{_STAGES}*"))
+
+
 def _stages(private: Path, study_id: str) -> Path:
     """Return the folder of this study's stages; remove those of others."""
-    own = f"study-{study_id[:16]}"
+    own = f"{_STAGES}{study_id[:16]}"
     shards = private_folder(private / SHARDS)
     for entry in shards.iterdir():
-        other = entry.name.startswith("study-") and entry.name != own
+        other = entry.name.startswith(_STAGES) and entry.name != own
         if other and stat.S_ISDIR(entry.lstat().st_mode):
             shutil.rmtree(entry)
     return private_folder(shards / own)

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from engine.jobs.backends import Processes
-from tests.certify import real_jobs
-from tests.certify.cluster import worker_kills
+from tests.certify import batches, real_jobs
+from tests.certify.cluster import scheduler_lost, worker_kills
 from tests.certify.jobs import expected, finish, flips, histories, io_faults, kills, overhead
 from tests.certify.power import power_losses
+from tests.certify.starved import bootstraps, others, starved
 
 Line = dict[str, Any]
 _MOST_OVERHEAD = 0.01
@@ -63,6 +64,7 @@ def _attacks(size: str) -> dict[str, Callable[[Path], Line]]:
         "F1 kills": lambda root: _kills(root, 100 * many, 0),
         "F1 kills with two processes": lambda root: _kills(root, 10 * many, 2),
         "F1 kills of the command": lambda root: real_jobs.kills(root, 20 * many),
+        "F1 kills of a batch": lambda root: batches.kills(root, 10 * many),
         "F2 signals": lambda root: real_jobs.signals(root, 10 * many),
         "F2 signals, refit": lambda root: real_jobs.signals(root, 6 * many, *refit),
         "F2 signals, cluster": lambda root: real_jobs.signals(root, 4 * many, "--workers", 2),
@@ -71,6 +73,10 @@ def _attacks(size: str) -> dict[str, Callable[[Path], Line]]:
         "F3 a full disk": real_jobs.filled,
         "F4 power losses": lambda root: _power(root, 200 * many),
         "F5 killed workers of a cluster": lambda root: _workers_killed(root, 2 * many),
+        "F5 a lost scheduler": scheduler_lost,
+        "F5 batches on clusters": batches.clusters,
+        "F6 bootstraps starved": lambda root: starved(root, bootstraps),
+        "F6 others starved": lambda root: starved(root, others),
         "F7 eight on one folder": lambda root: real_jobs.crowds(root, 3 * many),
         "F8 keeping the work": lambda root: _kept(root, 60.0),
         "F9 flips in a job": lambda root: _flips(root, 1_000 * many),

@@ -48,11 +48,16 @@ def copied(origin: Path, place: Path) -> Path:
     return place
 
 
+def start(*words: object, before: str = "") -> subprocess.Popen[bytes]:
+    """Start ``justicelab`` in a process of its own, after lines of Python."""
+    command = [sys.executable, "-c", before + _COMMAND, *map(str, words)]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
 def begin(folder: Path, *options: object, largest: int | None = None) -> subprocess.Popen[bytes]:
-    """Start ``justicelab bootstrap`` in a process of its own; ``largest`` limits its files."""
+    """Start ``justicelab bootstrap``; ``largest`` limits its files."""
     limit = "" if largest is None else _LIMIT.format(largest)
-    words = [sys.executable, "-c", limit + _COMMAND, "bootstrap", str(folder), *map(str, options)]
-    return subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return start("bootstrap", folder, *options, before=limit)
 
 
 def ended(process: subprocess.Popen[bytes]) -> int:
@@ -233,13 +238,14 @@ def ways(
     settings += [("--workers", 2), ("--scheduler", "local")] if cluster else []
     for option, value in settings:
         place = found[f"{option} {value}"] = copied(origin, root / f"way{option}-{value}")
-        with _environment(NUMBA_NUM_THREADS="16"):
+        with environment(NUMBA_NUM_THREADS="16"):
             assert ended(begin(place, *words, option, value)) == 0
     return {"times": len(found), "held": len({digest(place) for place in found.values()}) == 1}
 
 
 @contextlib.contextmanager
-def _environment(**values: str) -> Iterator[None]:
+def environment(**values: str) -> Iterator[None]:
+    """Set variables for the processes that are started meanwhile."""
     before = dict(os.environ)
     os.environ.update(values)
     try:

@@ -25,28 +25,9 @@ from engine.store.reading import read_years
 from engine.study import run
 from engine.submission.check import check_submission
 from engine.submission.waves import WAVE_ROWS, join_waves
+from tests.certify.batches import NAMES, write_plan
 from tests.engine.cohort.support import truth_linker, truth_of
 
-PLAN = """
-[study]
-{files}
-requested = "{day}"
-[service]
-service = "{name}"
-[gate]
-largest_smd = 0.6
-[sub_analyses]
-by = []
-[oasys]
-trio = false
-[region]
-control = false
-[sensitivity]
-calipers = [0.2]
-ratios = [5]
-placebo = false
-"""
-NAMES = ("medium-none-random", "medium-beneficial-need")
 RECORDS = {"manifest.json", "audit.log"}
 
 
@@ -59,10 +40,6 @@ def plans(truth_nation, tmp_path_factory):
     write_plan(folder, "pooled", "waves = [" + ", ".join(f'"files/{n}.csv"' for n in NAMES) + "]")
     write_plan(folder, "lost", 'submission = "files/nobody.csv"')
     return folder
-
-
-def write_plan(folder, name, files, day="2026-02-10"):
-    (folder / f"{name}.toml").write_text(PLAN.format(files=files, name=name, day=day))
 
 
 @pytest.fixture(scope="module")
@@ -222,6 +199,24 @@ def test_a_batch_that_broke_off_goes_on(plans, truth_nation, made, tmp_path, mon
     assert own == theirs
     monkeypatch.setattr(batch_module, "run_request", never)
     assert batch(both, store, out).rows == found.rows
+
+
+def test_stages_that_a_killed_run_left_beside_a_whole_study_are_removed(
+    plans, truth_nation, made, tmp_path
+):
+    out = tmp_path / "batch"
+    (out / "studies").mkdir(mode=0o700, parents=True)
+    out.chmod(0o700)
+    shutil.copytree(made.folder / "studies" / "s0", out / "studies" / "s0")
+    shutil.copy(made.folder / "manifest.json", out)
+    left = out / "studies" / "s0" / "private" / "shards" / "study-0123456789abcdef"
+    left.mkdir(mode=0o700)
+    (left / "found-links.parquet").write_bytes(b"people")
+    batch([plans / "s0.toml"], truth_nation.store.folder, out)
+
+    assert not left.exists()
+    own, theirs = (files_of(f / "studies" / "s0") for f in (out, made.folder))
+    assert own == theirs
 
 
 def test_shares_and_processes_take_up_what_is_finished(plans, truth_nation, made, tmp_path):

@@ -94,6 +94,11 @@ def with_numbers(columns, numeric, **others):
     return columns._replace(numeric=values, numeric_start=start, **others)
 
 
+def everything(table):
+    """All columns of the table have a coefficient."""
+    return np.ones(table.columns.n_terms, dtype=np.bool_)
+
+
 def weights_or_none(table):
     """Weights as the plain versions take them."""
     return table.weights if len(table.weights) else None

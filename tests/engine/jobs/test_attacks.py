@@ -6,7 +6,7 @@ import pytest
 
 from engine.errors import InputError
 from engine.jobs.bootstrap import Asked, bootstrap
-from tests.certify import real_jobs
+from tests.certify import real_jobs, starved
 from tests.certify.power import power_losses
 
 
@@ -35,6 +35,13 @@ def test_a_flipped_bit_of_a_match_or_its_job_changes_no_result(place):
 
 def test_a_file_that_may_not_grow_leaves_a_folder_to_resume(place):
     assert real_jobs.capped(place)["held"]
+
+
+def test_a_bootstrap_with_too_little_memory_is_refused_or_taken_up_again(place):
+    (place / "starved").mkdir(mode=0o700)
+    command = starved.bootstraps(place)["wild"]
+    tried = starved.starve(command, place / "starved", shares=(0.9,))
+    assert tried == {"times": 2, "killed": 1, "held": True}
 
 
 def test_shares_and_threads_give_the_same_bytes(place):

@@ -2,6 +2,7 @@
 
 import pickle
 import sys
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from engine.jobs.backends import Done, Here, Processes, Task
 from engine.jobs.cluster import Dask, backend_for, perform_alone
 from engine.jobs.shards import Units, inputs_digest
 from engine.release.folder import private_folder
-from tests.certify.cluster import worker_kills
+from tests.certify.cluster import elsewhere, scheduler_lost, worker_kills
 from tests.certify.jobs import COLUMNS, compute, tiny_job
 
 
@@ -37,6 +38,27 @@ def test_a_cluster_gives_the_same_bytes_and_survives_a_lost_worker(tmp_path):
     # Not to the whole network, as Dask's default is; and what it logs may quote a cell.
     assert seen["dashboard"].startswith("http://127.0.0.1:")
     assert seen["said"] == ""
+
+
+def test_a_scheduler_that_goes_leaves_a_folder_to_resume_and_no_traceback(tmp_path):
+    seen = scheduler_lost(tmp_path, 20_000)
+    assert seen["held"], seen
+
+
+def test_a_scheduler_given_up_while_a_shard_is_taken_in_is_said(tmp_path):
+    one = task_in(tmp_path / "job")
+    tasks = (replace(one, units=Units(8 * k, 8 * k + 8)) for k in range(100))
+    with elsewhere(tmp_path / "cluster", 1) as there:
+        cluster = Dask(there.address)
+        cluster._client._timeout = 0.1
+        done = cluster.map(tasks)
+        next(done)
+        there.scheduler.kill()
+        while cluster._client.status != "closed":
+            time.sleep(0.01)
+        with pytest.raises(StorageError, match="has gone"):
+            list(done)
+        cluster.close()
 
 
 def test_workers_are_a_cluster_only_where_the_extra_is_installed(monkeypatch):
