@@ -16,8 +16,8 @@ _GRAIN = 256
 
 
 @kernel(inline=True)
-def _differs(pool_person, position, person):
-    return pool_person.shape[0] == 0 or pool_person[position] != person
+def _differs(pool_rows, row_person, position, person):
+    return row_person.shape[0] == 0 or row_person[pool_rows[position]] != person
 
 
 @kernel(inline=True)
@@ -33,7 +33,7 @@ def _after(score, low, high, value):
 
 
 @kernel(inline=True)
-def _nearest_others(score, pool_person, value, low, high, own, person, turn, found):
+def _nearest_others(score, pool_rows, row_person, value, low, high, own, person, turn, found):
     """Fill ``found`` with pool positions; return how many were found."""
     wanted = found.shape[0]
     first = first_at_least(score, low, high, value)
@@ -44,7 +44,7 @@ def _nearest_others(score, pool_person, value, low, high, own, person, turn, fou
         shift = (turn * wanted) % tied
         for step in range(tied):
             position = first + (shift + step) % tied
-            if position != own and _differs(pool_person, position, person):
+            if position != own and _differs(pool_rows, row_person, position, person):
                 found[taken] = position
                 taken += 1
                 if taken == wanted:
@@ -60,7 +60,7 @@ def _nearest_others(score, pool_person, value, low, high, own, person, turn, fou
             left -= 1
         else:
             right += 1
-        if _differs(pool_person, position, person):
+        if _differs(pool_rows, row_person, position, person):
             found[taken] = position
             taken += 1
     return taken
@@ -68,7 +68,19 @@ def _nearest_others(score, pool_person, value, low, high, own, person, turn, fou
 
 @kernel(parallel=True, grain=_GRAIN)
 def nearest_others_into(
-    pool_score, pool_person, score, low, high, own, person, turn, found, count, start, stop
+    pool_score,
+    pool_rows,
+    row_person,
+    score,
+    low,
+    high,
+    own,
+    person,
+    turn,
+    found,
+    count,
+    start,
+    stop,
 ):
     """Find the nearest other rows of a range of queries.
 
@@ -76,8 +88,10 @@ def nearest_others_into(
     ----------
     pool_score : float64, shape (n_pool,)
         Ascending inside each cell.
-    pool_person : int64, shape (n_pool,) or (0,)
-        Person number of each pool row; empty where every row is a person.
+    pool_rows : int64, shape (n_pool,)
+        Row of the table of each pool position.
+    row_person : int64, shape (n,) or (0,)
+        Person number of each row of the table; empty where every row is a person.
     score : float64, shape (q,)
         Score of each query.
     low, high : int64, shape (q,)
@@ -102,7 +116,16 @@ def nearest_others_into(
     for i in prange(start, stop):
         mine = person[i] if person.shape[0] else -1
         count[i] = _nearest_others(
-            pool_score, pool_person, score[i], low[i], high[i], own[i], mine, turn[i], found[i]
+            pool_score,
+            pool_rows,
+            row_person,
+            score[i],
+            low[i],
+            high[i],
+            own[i],
+            mine,
+            turn[i],
+            found[i],
         )
 
 

@@ -106,13 +106,12 @@ class Estimate:
     cautions: tuple[str, ...]
 
 
-def _groups(
-    sample: MatchedSample, values: Floats, counted: NDArray[np.bool_]
-) -> tuple[Group, Group]:
+def _groups(sample: MatchedSample, values: Floats) -> tuple[Group, Group]:
+    """Comparison and treated people of the match who have a value."""
     found = []
-    for arm in (~sample.treated, sample.treated):
-        rows = np.flatnonzero(arm & counted & (sample.weight > 0))
-        found.append(describe_group(values[rows], sample.weight[rows]))
+    for rows in sample.arms:
+        there = ~np.isnan(values[rows])
+        found.append(describe_group(values[rows][there], sample.weight[rows][there]))
     return found[0], found[1]
 
 
@@ -315,7 +314,7 @@ def _too_small(
 ) -> Estimate:
     """Return the means of a match that is too small for an interval."""
     choice = choose_interval(asked, sample, outcome.type)
-    comparison, treated = _groups(sample, values, ~np.isnan(values))
+    comparison, treated = _groups(sample, values)
     return Estimate(
         outcome, _MEASURES[outcome.type], treated, comparison,
         no_interval(choice.method, treated.mean - comparison.mean, level), choice, (), (), None,
@@ -328,7 +327,7 @@ def _expected(outcome: Outcome, treated: Group, values: Floats, sample: MatchedS
     """Treated people times the treated mean; for a time, treated people with the event."""
     if outcome.type == "time":
         return float(_events(outcome, values, sample))
-    return float(np.count_nonzero(sample.treated & (sample.weight > 0)) * treated.mean)
+    return float(len(sample.arms[1]) * treated.mean)
 
 
 def _estimate(
@@ -347,7 +346,7 @@ def _estimate(
     """Return an estimate from its pieces."""
     values = question.values
     choice = choose_interval(asked, sample, outcome.type)
-    groups = _groups(sample, values, ~np.isnan(values))
+    groups = _groups(sample, values)
     events = _events(outcome, values, sample)
     expected = _expected(outcome, groups[1], values, sample)
     publishable = expected >= LEAST_EXPECTED
@@ -382,9 +381,8 @@ def _estimate(
 
 def _events(outcome: Outcome, values: Floats, sample: MatchedSample) -> int:
     """Treated people in the match who had the event."""
-    rows = sample.treated & (sample.weight > 0)
-    had = ~np.isnan(values) if outcome.type == "time" else values > 0.0
-    return int(np.count_nonzero(rows & had))
+    own = values[sample.arms[1]]
+    return int(np.count_nonzero(~np.isnan(own) if outcome.type == "time" else own > 0.0))
 
 
 def _too_few(expected: float, events: int) -> str:

@@ -98,7 +98,7 @@ class LocalPieces:
     g : float64, shape (p,), or None
         Mean local covariance of columns and outcome; None where no score was fitted.
     direction : float64, shape (n,), or None
-        h = x' I^-1 g of every row.
+        N h of every row, h = x' I^-1 g.
     """
 
     values: Floats
@@ -131,13 +131,17 @@ def local_pieces(
     over the columns makes that of twelve outcomes.
     """
     found = [_around(*question) for question in questions]
-    directions = [piece.g for piece in found if piece.g is not None]
-    if not directions:
+    model = questions[0][0].model if questions else None
+    if model is None:
         return found
-    sample = questions[0][0]
-    assert sample.model is not None
-    slopes = np.array([_solve(sample, g) for g in directions])
-    everywhere = linear_predictors(sample.model.columns, slopes)
+    slopes = np.array(
+        [
+            len(own.focal) * _solve(own, piece.g)
+            for (own, _, _), piece in zip(questions, found, strict=True)
+            if piece.g is not None
+        ]
+    )
+    everywhere = linear_predictors(model.columns, slopes)
     return [replace(piece, direction=h) for piece, h in zip(found, everywhere, strict=True)]
 
 
@@ -220,8 +224,9 @@ def linear_form(
     if pieces.direction is None or sample.score_residual is None:
         phi = np.zeros(sample.n_rows)
     else:
-        phi = (n_focal * partner_factor) * pieces.direction
-        phi *= sample.score_residual
+        phi = pieces.direction * sample.score_residual
+        if partner_factor != 1.0:
+            phi *= partner_factor
     phi[focal] += shrinkage * u
     phi[focal] *= np.sqrt(n_focal / (n_focal - 1.0))
     phi[partners] -= weight * residual
@@ -292,5 +297,6 @@ def _variance(sample: MatchedSample, phi: Floats) -> tuple[float, int, bool, flo
     variance = squares / n_focal**2
     if repeated and people > 1:
         variance *= people / (people - 1.0)
-    largest = float(np.max(sums * sums) / squares) if squares > 0.0 else 0.0
+    widest = max(float(sums.max()), -float(sums.min()))
+    largest = widest * widest / squares if squares > 0.0 else 0.0
     return variance, people, repeated, largest

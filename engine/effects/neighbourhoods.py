@@ -102,13 +102,6 @@ def rows_that_count(sample: MatchedSample, near: Neighbourhoods) -> Integers:
     return np.flatnonzero(there)
 
 
-def _places(layout: Layout, n_rows: int) -> Integers:
-    """Place of each row of the table in the pool, -1 outside."""
-    place = np.full(n_rows, -1, dtype=np.int64)
-    place[layout.pool_rows] = np.arange(len(layout.pool_rows))
-    return place
-
-
 def _focal_turns(layout: Layout, rows: Integers) -> Integers:
     """Number of each focal row among those with the same cell and score, from 0."""
     run = np.empty(len(layout.focal_order), dtype=np.int64)
@@ -121,26 +114,28 @@ def _focal_turns(layout: Layout, rows: Integers) -> Integers:
 def _search(
     sample: MatchedSample,
     layout: Layout,
-    place: Integers,
     rows: Integers,
     cell: Integers | None,
     k: int,
+    *,
+    focal: bool,
 ) -> Neighbourhood:
     nobody = np.empty(0, dtype=np.int64)
     person = sample.person
-    own = place[rows]
+    own = np.full(len(rows), -1, dtype=np.int64) if focal else layout.place[rows]
     if cell is None:
         low = np.zeros(len(rows), dtype=np.int64)
         high = np.full(len(rows), len(layout.pool_rows), dtype=np.int64)
     else:
         low, high = layout.pool_start[cell[rows]], layout.pool_start[cell[rows] + 1]
     # A pool row's turn is its place in its own run of equal scores.
-    turn = own - layout.pool.run[own] if (own >= 0).all() else _focal_turns(layout, rows)
+    turn = _focal_turns(layout, rows) if focal else own - layout.pool.run[own]
     found = np.zeros((len(rows), k), dtype=np.int64)
     count = np.zeros(len(rows), dtype=np.int64)
     queries = (
         layout.pool.score,
-        nobody if person is None else person[layout.pool_rows],
+        layout.pool_rows,
+        nobody if person is None else person,
         sample.logit[rows],
         low,
         high,
@@ -174,17 +169,18 @@ def find_neighbourhoods(
     several outcomes share them.
     """
     layout = sample.layout
-    place = _places(layout, sample.n_rows)
     around = []
     fallbacks = 0
     complete = True
-    for rows, k in ((sample.focal, around_focal), (sample.partners, around_partner)):
-        near = _search(sample, layout, place, rows, sample.cell, k)
+    for rows, k, focal in (
+        (sample.focal, around_focal, True),
+        (sample.partners, around_partner, False),
+    ):
+        near = _search(sample, layout, rows, sample.cell, k, focal=focal)
         lonely = np.flatnonzero(near.count < 2)
         if len(lonely) and sample.cell is not None:
             everywhere = lay_out(sample.logit, sample.is_focal, sample.eligible, None)
-            where = _places(everywhere, sample.n_rows)
-            wider = _search(sample, everywhere, where, rows[lonely], None, k)
+            wider = _search(sample, everywhere, rows[lonely], None, k, focal=focal)
             near.found[lonely] = wider.found
             near.count[lonely] = wider.count
             fallbacks += len(lonely)

@@ -121,6 +121,13 @@ class MatchedSample:
         """Rows used as partners, ascending."""
         return np.flatnonzero((self.weight > 0) & ~self.is_focal)
 
+    @property
+    def arms(self) -> tuple[Integers, Integers]:
+        """Matched comparison rows and matched treated rows, ascending."""
+        return (
+            (self.partners, self.focal) if self.estimand == "att" else (self.focal, self.partners)
+        )
+
     @cached_property
     def has_repeated_people(self) -> bool:
         """Whether anybody has more than one row of the table."""

@@ -104,6 +104,13 @@ class Layout:
     focal_score: Floats
     focal_start: Integers
 
+    @cached_property
+    def place(self) -> Integers:
+        """Place in the pool of each row that is in it, int64; others hold nothing of use."""
+        place = np.empty(int(self.pool_rows.max(initial=-1)) + 1, dtype=np.int64)
+        place[self.pool_rows] = np.arange(len(self.pool_rows))
+        return place
+
 
 def lay_out(
     score: Floats,

@@ -59,6 +59,7 @@ def test_nearest_others_equal_a_search_through_everybody(problem):
     score, start, person, queries, k = problem
     n = len(queries)
     nobody = np.empty(0, dtype=np.int64)
+    mixed = np.random.default_rng(n).permutation(len(score))
     value = np.array([q[0] for q in queries], dtype=np.float64)
     low = np.array([start[q[1]] for q in queries], dtype=np.int64)
     high = np.array([start[q[1] + 1] for q in queries], dtype=np.int64)
@@ -67,7 +68,8 @@ def test_nearest_others_equal_a_search_through_everybody(problem):
     count = np.zeros(n, dtype=np.int64)
     nearest_others_into(
         score,
-        nobody if person is None else person,
+        np.argsort(mixed),
+        nobody if person is None else person[mixed],
         value,
         low,
         high,
@@ -119,7 +121,7 @@ def test_rows_of_one_score_take_turns():
     found, count = np.zeros((n, 2), dtype=np.int64), np.zeros(n, dtype=np.int64)
     everywhere = np.zeros(n, dtype=np.int64), np.full(n, 10, dtype=np.int64)
     nearest_others_into(
-        score, nobody, np.zeros(n), *everywhere, np.full(n, -1, dtype=np.int64), nobody,
-        np.arange(n), found, count, 0, n,
+        score, np.arange(10), nobody, np.zeros(n), *everywhere, np.full(n, -1, dtype=np.int64),
+        nobody, np.arange(n), found, count, 0, n,
     )  # fmt: skip
     assert sorted(found.ravel().tolist()) == list(range(10))

@@ -25,6 +25,7 @@ from engine.effects.sensitivity.reorder import pair_in_order
 from engine.effects.sensitivity.rosenbaum import HiddenBias, rosenbaum_gamma
 from engine.matching.design import Design
 from engine.matching.options import MatchOptions
+from engine.matching.pairing import pair_with_replacement
 from engine.matching.rows import Rows
 from engine.matching.scoring import Scoring
 
@@ -160,15 +161,30 @@ def _band(
     orders: int,
 ) -> InstabilityBand:
     """Match in other orders; a match too small for an interval gives no estimate."""
+    own = estimate.interval
+    if options.replace and not _depends_on_ties(sample, scoring, options):
+        return instability_band([own.estimate] * orders, [own.standard_error] * orders)
     pairings = (pair_in_order(scoring.problem, rows, options, n) for n in range(1, orders))
     matches = (judged_match(sample, pairing) for pairing in pairings)
     others = difference_intervals(estimate.outcome, values, matches)
     nan = float("nan")
     found = [
-        (nan, nan) if one is None else (one.estimate, one.standard_error)
-        for one in (estimate.interval, *others)
+        (nan, nan) if one is None else (one.estimate, one.standard_error) for one in (own, *others)
     ]
     return instability_band((one for one, _ in found), (error for _, error in found))
+
+
+def _depends_on_ties(sample: MatchedSample, scoring: Scoring, options: MatchOptions) -> bool:
+    """Whether the order of rows decides any set of a match with replacement.
+
+    It decides between partners at one distance only. Where nobody else is as far as the last
+    partner of a set, every order has the same sets; sets that hold all who are tied do in any case.
+    """
+    if options.ties == "all":
+        return False
+    assert sample.sets is not None
+    every = pair_with_replacement(scoring.problem, ratio=options.ratio, ties_all=True)
+    return len(every.partner) > len(sample.sets.partner)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,63 @@
+"""A match in other orders: made where a tie decides something, known without it where none does."""
+
+import numpy as np
+import pytest
+
+from engine.effects.estimates import estimate_outcome
+from engine.effects.outcome import Outcome
+from engine.effects.sensitivity import assess
+from engine.effects.sensitivity.assess import assess_sensitivity
+from tests.certify.cohorts import Scenario, draw_cohort
+from tests.certify.matches import finish, options_of
+
+ORDERS = 6
+
+
+def band(levels, method="5-nn"):
+    """Return the band of a cohort, and its estimate."""
+    scenario = Scenario("orders", 80, 900, 0.4, "good", method, "binary", levels=levels)
+    cohort = draw_cohort(scenario, 3)
+    options = options_of(scenario)
+    done = finish(cohort, options)
+    estimate = estimate_outcome(Outcome("y", "binary"), cohort.outcome, done.sample, done.near)
+    found = assess_sensitivity(
+        estimate, cohort.outcome, done.sample, done.rows, done.scoring, options, ORDERS
+    )
+    return found.instability, estimate
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """Numbers of the orders in which a match was made again."""
+    numbers = []
+
+    def counted(problem, rows, options, number):
+        numbers.append(number)
+        return original(problem, rows, options, number)
+
+    original = assess.pair_in_order
+    monkeypatch.setattr(assess, "pair_in_order", counted)
+    return numbers
+
+
+def test_without_ties_no_match_is_made_again(made, monkeypatch):
+    found, estimate = band(levels=0)
+    assert made == []
+    assert (found.runs, found.low, found.high) == (ORDERS, *[estimate.interval.estimate] * 2)
+
+    monkeypatch.setattr(assess, "_depends_on_ties", lambda *_: True)
+    again, _ = band(levels=0)
+    assert made == list(range(1, ORDERS))
+    assert again == found
+
+
+def test_ties_are_broken_anew_in_each_order(made):
+    found, _ = band(levels=3)
+    assert made == list(range(1, ORDERS))
+    assert found.low < found.high
+
+
+def test_without_replacement_the_order_decides_in_any_case(made):
+    found, _ = band(levels=0, method="1:1")
+    assert made == list(range(1, ORDERS))
+    assert np.isfinite([found.low, found.high]).all()
