@@ -154,10 +154,10 @@ def _path(
     rows, scoring, options = designed.rows, designed.scoring, designed.options
     everyone = Sample.of(rows.treated, np.ones(rows.n_rows))
     deviation = deviations(rows.design, everyone, options.smd_denominator)
-    base = replace(scoring.problem, score=scoring.logit)
+    base = scoring.on_logit
     settings = [(caliper, ratio) for caliper in calipers for ratio in ratios]
     pairings = [
-        pair_rows(replace(base, caliper=caliper * scoring.sd_logit), rows, options, ratio)
+        pair_rows(base.with_caliper(caliper * scoring.sd_logit), rows, options, ratio)
         for caliper, ratio in settings
     ]
     rate = opened.rate

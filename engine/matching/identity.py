@@ -96,9 +96,12 @@ class Identity:
         """Return the random key that orders rows for ``--order random``, uint64, shape (n,)."""
         return _keys(self.unit, STAGE_MATCHING_ORDER, self.seed)
 
-    def instability_keys(self, number: int) -> NDArray[np.uint64]:
-        """Return the random key of each row in one more order, uint64, shape (n,)."""
-        return _keys(self.unit, STAGE_INSTABILITY + number, self.seed)
+    def instability_keys(
+        self, number: int, rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.uint64]:
+        """Return the random key of rows, of all by default, in one more order, uint64."""
+        unit = self.unit if rows is None else self.unit[rows]
+        return _keys(unit, STAGE_INSTABILITY + number, self.seed)
 
 
 def identify(

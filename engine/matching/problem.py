@@ -4,7 +4,7 @@ Rows come in canonical order (sorted by the public key of their identity), so th
 "lower key" and nothing depends on the order in which a table was written.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -71,6 +71,12 @@ class Problem:
     def layout(self) -> "Layout":
         """Pool and focal rows in sorted order: sorted once, however often they are looked at."""
         return lay_out(self.score, self.focal, self.eligible, self.cell, self.space)
+
+    def with_caliper(self, caliper: float) -> "Problem":
+        """Return the problem with another caliper; what is sorted stays sorted."""
+        other = replace(self, caliper=caliper)
+        other.__dict__["layout"] = self.layout  # where a cached property keeps its value
+        return other
 
 
 @dataclass(frozen=True)

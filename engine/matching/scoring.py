@@ -55,6 +55,13 @@ class Scoring:
     widest_gap: float
     warnings: tuple[str, ...]
 
+    @property
+    def on_logit(self) -> Problem:
+        """The problem with logits compared, whatever scale the match was made on."""
+        if self.problem.score is self.logit:
+            return self.problem
+        return replace(self.problem, score=self.logit)
+
 
 def capacity(options: MatchOptions) -> int:
     """Return the uses of one partner that the options allow; 0 for no limit."""

@@ -82,11 +82,11 @@ def explore(
     deviation = deviations(rows.design, everyone, options.smd_denominator)
     ratios: tuple[int | None, ...] = (None,) if options.by_window else RATIOS
     points = []
-    base = replace(scoring.problem, score=scoring.logit)
+    base = scoring.on_logit
     for ratio in ratios:
         for caliper in CALIPERS:
             width = caliper * scoring.sd_logit
-            problem = replace(base, caliper=width)
+            problem = base.with_caliper(width)
             if ratio is None:
                 weight = window_weights(match_within_radius(problem, options.kernel))
             else:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from engine.matching.identity import Identity
 from engine.matching.options import MatchOptions
 from engine.matching.pairing import (
     Pairing,
@@ -11,7 +12,7 @@ from engine.matching.pairing import (
     pair_without_replacement,
     variable_quota,
 )
-from engine.matching.problem import Problem
+from engine.matching.problem import Layout, Problem
 from engine.matching.rows import Rows
 from engine.matching.scoring import capacity
 from kernels.ordering import order_by_key
@@ -60,30 +61,48 @@ def pair_in_order(problem: Problem, rows: Rows, options: MatchOptions, number: i
 
     Notes
     -----
-    Rows take random places, which decide between equal distances. Without replacement people are
+    Rows take random places, which decide between equal scores. Without replacement people are
     served in random order as well.
     """
+    if options.replace:
+        return pair_with_replacement(
+            problem,
+            ratio=options.ratio,
+            ties_all=options.ties == "all",
+            layout=_ties_reordered(problem.layout, rows.identity, number),
+        )
     order = order_by_key(rows.identity.instability_keys(number))
     shuffled = _permuted(problem, order)
-    if options.replace:
-        pairing = pair_with_replacement(
-            shuffled, ratio=options.ratio, ties_all=options.ties == "all"
-        )
-    else:
-        quota, rounds = None, options.ratio
-        if options.max_ratio is not None and options.max_ratio > options.ratio:
-            quota = variable_quota(shuffled, options.ratio, options.max_ratio)
-            rounds = options.max_ratio
-        pairing = pair_without_replacement(
-            shuffled,
-            ratio=rounds,
-            quota=quota,
-            reuse_max=capacity(options),
-            one_per_person=options.one_per_person,
-            order="random",
-            random_key=np.arange(len(order), dtype=np.uint64),
-        )
+    quota, rounds = None, options.ratio
+    if options.max_ratio is not None and options.max_ratio > options.ratio:
+        quota = variable_quota(shuffled, options.ratio, options.max_ratio)
+        rounds = options.max_ratio
+    pairing = pair_without_replacement(
+        shuffled,
+        ratio=rounds,
+        quota=quota,
+        reuse_max=capacity(options),
+        one_per_person=options.one_per_person,
+        order="random",
+        random_key=np.arange(len(order), dtype=np.uint64),
+    )
     return _restored(pairing, order)
+
+
+def _ties_reordered(layout: Layout, identity: Identity, number: int) -> Layout:
+    """Return the sorted pool with rows of one score, in one cell, in another order.
+
+    With replacement nobody is served before others, so an order decides between those alone.
+    """
+    run = layout.pool.run
+    tied = run != np.arange(len(run))
+    tied[run[tied]] = True
+    places = np.flatnonzero(tied)
+    mine = layout.pool_rows[places]
+    key = identity.instability_keys(number, mine)
+    pool_rows = layout.pool_rows.copy()
+    pool_rows[places] = mine[np.lexsort((key, run[places]))]
+    return replace(layout, pool_rows=pool_rows)
 
 
 def _restored(pairing: Pairing, order: np.ndarray) -> Pairing:

@@ -1,5 +1,7 @@
 """A match in other orders: made where a tie decides something, known without it where none does."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,9 @@ from engine.effects.estimates import estimate_outcome
 from engine.effects.outcome import Outcome
 from engine.effects.sensitivity import assess
 from engine.effects.sensitivity.assess import assess_sensitivity
+from engine.effects.sensitivity.reorder import _permuted, _restored, pair_in_order
+from engine.matching.pairing import pair_with_replacement
+from kernels.ordering import order_by_key
 from tests.certify.cohorts import Scenario, draw_cohort
 from tests.certify.matches import finish, options_of
 
@@ -61,3 +66,25 @@ def test_without_replacement_the_order_decides_in_any_case(made):
     found, _ = band(levels=0, method="1:1")
     assert made == list(range(1, ORDERS))
     assert np.isfinite([found.low, found.high]).all()
+
+
+@pytest.mark.parametrize("ties", ["first", "all"])
+def test_with_replacement_only_equal_scores_are_put_in_another_order(ties):
+    # Everything permuted and matched anew gives the same sets.
+    scenario = Scenario("orders", 80, 900, 0.4, "good", "5-nn", "binary", levels=3)
+    options = replace(options_of(scenario), ties=ties)
+    done = finish(draw_cohort(scenario, 5), options)
+    problem = done.scoring.problem
+    moved = 0
+    for number in range(1, 5):
+        order = order_by_key(done.rows.identity.instability_keys(number))
+        anew = _restored(
+            pair_with_replacement(_permuted(problem, order), ratio=5, ties_all=ties == "all"), order
+        )
+        found = pair_in_order(problem, done.rows, options, number)
+        assert np.array_equal(found.focal, anew.focal)
+        assert np.array_equal(found.indptr, anew.indptr)
+        assert np.array_equal(found.partner, anew.partner)
+        assert np.array_equal(found.share, anew.share)
+        moved += not np.array_equal(found.partner, done.sample.sets.partner)
+    assert moved == 4
