@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.boundary import guarded
+from cli.boundary import resumable
 
 if TYPE_CHECKING:
     from engine.batch import Batch
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _FAILED = 65
 
 
-@guarded
+@resumable("out")
 def batch(
     plans: Annotated[
         list[Path],

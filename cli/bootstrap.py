@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.boundary import guarded
+from cli.boundary import guarded, resumable
 
 Folder = Annotated[
     Path,
@@ -72,7 +72,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print bootstrap.json inste
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No messages.")]
 
 
-@guarded
+@resumable("folder")
 def bootstrap(
     folder: Folder,
     *,

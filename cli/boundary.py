@@ -24,13 +24,15 @@ HOME = Path(__file__).resolve().parent.parent
 INTERNAL, STORAGE, ACCESS, INTERRUPTED, TERMINATED = 70, 74, 77, 130, 143
 
 
-def guarded(command: Callable[P, None]) -> Callable[P, None]:
+def guarded(command: Callable[P, None], folder: str = "") -> Callable[P, None]:
     """Return the command with every way it can fail turned into a message and an exit code.
 
     Parameters
     ----------
     command : callable
         The body of a subcommand. Its signature is kept, because the options are read from it.
+    folder : str
+        Of a command that goes on after a stop: the parameter that names the folder where it is.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except JusticeLabError as error:
             _stop(str(error), error.exit_code)
         except KeyboardInterrupt:
-            _stop("Interrupted.", INTERRUPTED)
+            _stop(_interrupted(options.get(folder)), INTERRUPTED)
         except BrokenPipeError:
             # the reader of our output has gone; a second failure at shutdown would print
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -74,6 +76,22 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
             _stop(incident(error), INTERNAL)
 
     return run
+
+
+def resumable(folder: str) -> Callable[[Callable[P, None]], Callable[P, None]]:
+    """Return what guards a command that goes on after a stop, see :func:`guarded`."""
+    return functools.partial(guarded, folder=folder)
+
+
+def _interrupted(folder: object) -> str:
+    """Return the message after Ctrl-C, with what the same command would start from."""
+    from engine.kept import has_kept
+
+    if not isinstance(folder, Path):
+        return "Interrupted."
+    if has_kept(folder):
+        return "Interrupted. What was finished is kept: run the same command to go on."
+    return "Interrupted. Nothing was kept yet: the same command starts from the beginning."
 
 
 def incident(error: BaseException) -> str:

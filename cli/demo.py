@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.boundary import guarded
+from cli.boundary import resumable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FOLDER = Path("justicelab-demo")
 
 
-@guarded
+@resumable("out")
 def demo(
     *,
     out: Annotated[

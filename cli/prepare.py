@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.boundary import guarded
+from cli.boundary import resumable
 
 if TYPE_CHECKING:
     from engine.store.prepare import PreparedStore
 
 
-@guarded
+@resumable("store")
 def prepare(
     extract: Annotated[
         Path,

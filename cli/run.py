@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from cli.boundary import guarded
+from cli.boundary import resumable
 
 if TYPE_CHECKING:
     from engine.study import Study
 
 
-@guarded
+@resumable("out")
 def run(
     *,
     store: Annotated[

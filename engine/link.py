@@ -35,8 +35,8 @@ from engine.release.pack import HeldFolder, output_folder, publish_output
 from engine.store.reading import Store, open_store
 from engine.submission.check import Check, check_submission
 from engine.submission.dates import Order
-from engine.submission.problems import problems_bytes
-from engine.submission.rules import FEWEST_PEOPLE
+from engine.submission.problems import column_label, problems_bytes
+from engine.submission.rules import FEWEST_PEOPLE, Problem
 from engine.submission.sandbox import Sandbox
 from engine.submission.waves import join_waves
 from engine.submission.window import window_of_store
@@ -139,15 +139,21 @@ def checked(
         worst = [number for number, wave in enumerate(waves) if wave.verdict == "rejected"]
         name = submission[worst[0] if worst else 0].name
     if check.verdict == "rejected":
-        rules = sorted({p.rule for p in check.problems if p.severity == "reject"})
+        rules = dict.fromkeys(_in_words(p) for p in check.problems if p.severity == "reject")
         raise InputError(
             "the submission is rejected",
             where=name,
-            rule=", ".join(rules),
+            rule=" ".join(rules),
             repair=f"Run 'justicelab check {name}' with the same store; it names every "
             "problem and its repair",
         )
     return check
+
+
+def _in_words(problem: Problem) -> str:
+    """Return what is wrong, with the column it is wrong in."""
+    label = column_label(problem.column)
+    return f"{label}: {problem.found}" if label else problem.found
 
 
 def link_cohort(

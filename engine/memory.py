@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from engine.errors import StorageError, UsageError
@@ -28,7 +29,7 @@ _LIMITS = (
     Path("/sys/fs/cgroup/memory.max"),
     Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
 )
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _MOST_BY_DEFAULT = 4 << 30
 
 
@@ -38,21 +39,28 @@ def parse_ceiling(text: str | None) -> int | None:
     Parameters
     ----------
     text : str or None
-        A whole number with k, M, G or T, which are powers of 1,024, and perhaps ``B`` or ``iB``.
+        A number with k, M, G or T, which are powers of 1,024, and perhaps ``B`` or ``iB``.
 
     Raises
     ------
     UsageError
-        The text is no size, or less than 256 MiB.
+        The text is no size, has no unit, or is less than 256 MiB; the message says which.
     """
     if text is None:
         return None
-    found = re.fullmatch(r"([0-9]{1,6})\s*([kmgt]?)(i?b)?", text.strip().lower())
-    size = int(found[1]) * _UNITS[found[2]] if found else 0
+    plain = text.strip().lower()
+    found = re.fullmatch(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)\s*([kmgt])(i?b)?", plain)
+    size = int(Fraction(found[1]) * _UNITS[found[2]]) if found else 0
     if size < LEAST:
+        if found:
+            fault = "is too small: Python and the libraries alone take about as much"
+        elif re.fullmatch(r"[0-9.,]+\s*b?", plain, re.ASCII):
+            fault = "has no unit: k, M, G or T"
+        else:
+            fault = "is no number with a unit"
         raise UsageError(
-            "the size of --memory cannot be used",
-            rule="a size such as 4GB or 512M, at least 256M",
+            f"the size of --memory {fault}",
+            rule="a size is a number and its unit, such as 4GB, 1.5G or 512M, and at least 256M",
             repair="Give another size, or leave out --memory",
         )
     return size

@@ -174,12 +174,24 @@ def require_column(source: TableSource, name: str, role: str) -> None:
         )
 
 
+_TELLING = 3
+"""Fewest letters of a part of a name by which the whole is looked for."""
+
+
 def near_names(name: str, names: Sequence[str]) -> list[str]:
-    """Return up to three names that ``name`` may be a misspelling of, the nearest first."""
+    """Return up to three names that ``name`` may stand for, the nearest first.
+
+    First those that it may be a misspelling of, then those that begin with it, then those that
+    hold it; one or two letters stand in too many names to tell anything.
+    """
     folded: dict[str, str] = {}
     for candidate in names:
         folded.setdefault(_folded(candidate), candidate)
-    found = difflib.get_close_matches(_folded(name), list(folded), n=3, cutoff=0.6)
+    wanted = _folded(name)
+    found = difflib.get_close_matches(wanted, list(folded), n=3, cutoff=0.6)
+    if len(wanted) >= _TELLING:
+        held = sorted((key for key in folded if wanted in key), key=lambda key: key.index(wanted))
+        found = list(dict.fromkeys([*found, *held]))[:3]
     return [folded[key] for key in found]
 
 

@@ -92,7 +92,8 @@ def _require_transformable(plan: Plan, name: str) -> None:
                 raise InputError(
                     f"the column '{shown(column)}' is none that is matched on",
                     where=where,
-                    rule="a transformation stands beside a column of [covariates]",
+                    rule="a transformation stands beside a column of [covariates]; the file that "
+                    "'justicelab plan' writes lists the columns of each group",
                     repair=f"Did you mean {' or '.join(repr(one) for one in near)}?"
                     if near
                     else "Take it out of the list, or name it in [covariates] add",

@@ -164,6 +164,18 @@ def file_hashes(extract: Extract) -> Iterator[tuple[str, str, int]]:
         yield path.relative_to(extract.folder).as_posix(), digest, path.stat().st_size
 
 
+def _no_extract(folder: Path) -> InputError:
+    """Return the refusal of a folder without extract.json; the extract may stand one deeper."""
+    inside = folder / "extract"
+    return InputError(
+        f"there is no file '{EXTRACT_FILE}' in '{folder}'",
+        rule="an extract is a folder with extract.json and one folder for each zone",
+        repair=f"Did you mean '{inside}'?"
+        if (inside / EXTRACT_FILE).is_file()
+        else "Give the folder of the extract, or write the file; docs/extract.md has an example",
+    )
+
+
 def _description(folder: Path) -> tuple[dt.date, bool]:
     """Return the date in extract.json, and whether it says that nobody in the extract exists."""
     error = InputError(
@@ -173,6 +185,8 @@ def _description(folder: Path) -> tuple[dt.date, bool]:
         repair="Write it anew; docs/extract.md has an example",
     )
     try:
+        if not (folder / EXTRACT_FILE).exists():
+            raise _no_extract(folder)
         with (folder / EXTRACT_FILE).open("rb") as file:
             if os.fstat(file.fileno()).st_size > _LARGEST_JSON:
                 raise error

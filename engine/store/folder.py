@@ -183,9 +183,12 @@ def require_manifest(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     manifest = read_manifest(Path(path))
     if manifest is None:
+        is_extract = (Path(path) / "extract.json").is_file()
         raise InputError(
-            f"there is no store in '{Path(path).name}'",
-            repair="Make one with 'justicelab prepare'",
+            f"there is no store in '{path}'",
+            rule="the folder is an extract, of which a store is made first" if is_extract else "",
+            repair=f"Make one with 'justicelab prepare {path if is_extract else 'EXTRACT'} "
+            "--store DIR', and give that folder",
         )
     return manifest
 

@@ -30,6 +30,8 @@ GIB = 1 << 30
         ("4G", 4 * GIB),
         (" 4 GiB ", 4 * GIB),
         ("512m", GIB // 2),
+        ("1.5GB", 3 * GIB // 2),
+        ("0.25 G", GIB // 4),
         ("262144k", 256 << 20),
         ("1t", 1 << 40),
         (str(GIB), None),
@@ -43,11 +45,28 @@ def test_sizes_are_powers_of_1024(text, size):
     assert parse_ceiling(text) == size
 
 
-@pytest.mark.parametrize("text", ["", "4 elephants", "-1G", "1.5G", "255M", "4GBB", "G"])
-def test_what_is_no_size_is_refused_without_being_repeated(text):
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "is no number with a unit"),
+        ("4 elephants", "is no number with a unit"),
+        ("-1G", "is no number with a unit"),
+        ("1.5.5G", "is no number with a unit"),
+        ("1,5G", "is no number with a unit"),
+        ("4GBB", "is no number with a unit"),
+        ("G", "is no number with a unit"),
+        ("lots", "is no number with a unit"),
+        ("2000", "has no unit"),
+        ("2000000000 B", "has no unit"),
+        ("255M", "is too small"),
+        ("0.2G", "is too small"),
+    ],
+)
+def test_what_is_no_size_is_refused_with_the_reason_without_being_repeated(text, reason):
     with pytest.raises(UsageError) as refused:
         parse_ceiling(text)
     assert refused.value.exit_code == 2
+    assert reason in str(refused.value)
     assert len(text) < 3 or text not in str(refused.value)
 
 
