@@ -69,7 +69,7 @@ Memory = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print bootstrap.json instead.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No messages.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No messages, only the result.")]
 
 
 @resumable("folder")

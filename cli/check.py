@@ -53,7 +53,7 @@ def check(
         Literal["day", "month"] | None,
         typer.Option(help="What comes first in dates such as 03/04/2020, if not the day."),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No messages.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No messages, only the result.")] = False,
 ) -> None:
     """Check a submission. Needs no store and no network; no person's data are shown.
 

@@ -21,6 +21,7 @@ from cli.plan import plan
 from cli.power import power
 from cli.prepare import prepare
 from cli.run import run as run_study
+from cli.submission import WithSubmission
 from cli.synth import synth
 from cli.template import template
 from cli.warm_up import warm_up
@@ -37,9 +38,9 @@ app.command()(demo)
 app.command()(template)
 app.command()(check)
 app.command()(plan)
-app.command(name="run")(run_study)
+app.command(name="run", cls=WithSubmission)(run_study)
 app.command()(batch)
-app.command()(link)
+app.command(cls=WithSubmission)(link)
 app.command()(match)
 app.command()(power)
 app.command()(bootstrap)

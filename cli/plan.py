@@ -17,9 +17,16 @@ def plan(
         Path,
         typer.Option(help="The new file, such as plan.toml.", metavar="TOML", show_default=False),
     ],
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No messages.")] = False,
 ) -> None:
     """Write a plan of a study to change and to give to 'justicelab run'."""
     from engine.plan.writing import plan_text
     from engine.submission.workbook import write_new_file
 
     write_new_file(out, plan_text().encode())
+    if not quiet:
+        typer.echo(
+            f"Written to {out}. Change it, then run: justicelab run --plan {out} --submission FILE "
+            "--store DIR --out DIR",
+            err=True,
+        )

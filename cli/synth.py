@@ -41,7 +41,7 @@ def synth(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the calibration as JSON instead.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No messages.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No messages, only the result.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write nothing; name the submissions.")
     ] = False,

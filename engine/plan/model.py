@@ -115,7 +115,10 @@ class Covariates(_Section):
 
     groups: tuple[Literal["demographics", "index", "history", "risk", "region"], ...] = Field(
         default=("demographics", "index", "history", "risk"),
-        description="demographics, index, history, risk, region.",
+        description="The columns of each group:\n" + "\n".join(
+            f"{group}: {', '.join(column.name for column in GROUPS[group])}"
+            for group in ("demographics", "index", "history", "risk", "region")
+        ),
     )
     add: tuple[Name, ...] = Field(default=(), description="More columns of the store.")
     leave_out: tuple[Name, ...] = Field(

@@ -1,11 +1,15 @@
 """Writing a plan as the file that it is read from, with a comment on every option."""
 
 import json
+import textwrap
 from typing import Any
 
 from pydantic import BaseModel
 
 from engine.plan.model import Plan
+
+
+_WIDTH = 100
 
 
 def plan_text(plan: Plan | None = None, *, files: bool = True) -> str:
@@ -36,9 +40,21 @@ def plan_text(plan: Plan | None = None, *, files: bool = True) -> str:
             continue
         lines += ["", f"# {(type(model).__doc__ or '').splitlines()[0]}", f"[{section}]"]
         for name, field in type(model).model_fields.items():
-            lines += [f"# {field.description}"] if field.description else []
+            lines += _comment(field.description or "")
             lines.append(f"{name} = {_toml(getattr(model, name))}")
     return "\n".join(lines) + "\n"
+
+
+def _comment(text: str) -> list[str]:
+    """Return a description as lines of a comment, long ones folded."""
+    return [
+        line
+        for paragraph in text.splitlines()
+        for line in textwrap.wrap(
+            paragraph, _WIDTH, initial_indent="# ", subsequent_indent="#   ",
+            break_long_words=False, break_on_hyphens=False,
+        )
+    ]  # fmt: skip
 
 
 def _toml(value: Any) -> str:

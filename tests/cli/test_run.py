@@ -56,9 +56,12 @@ def test_a_plan_is_written_once(tmp_path, monkeypatch):
     first = CliRunner().invoke(app, ["plan", "--out", "plan.toml"])
     again = CliRunner().invoke(app, ["plan", "--out", "plan.toml"])
 
-    assert (first.exit_code, first.output) == (0, "")
+    assert (first.exit_code, first.stdout) == (0, "")
+    assert "justicelab run --plan plan.toml" in first.stderr
     assert (tmp_path / "plan.toml").read_text() == plan_text()
     assert again.exit_code == 73
+    quiet = CliRunner().invoke(app, ["plan", "--out", "other.toml", "--quiet"])
+    assert (quiet.exit_code, quiet.output) == (0, "")
 
 
 def test_a_study_from_the_command_line(run, tmp_path):
@@ -137,6 +140,38 @@ def test_a_wrong_plan_is_told_before_anything_is_written(run, tmp_path, more):
     assert result.exit_code == 65
     assert "Did you mean 'ratio'?" in result.stderr
     assert not (tmp_path / "study").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "link"])
+def test_a_file_without_its_option_is_told_which(command):
+    arguments = [command, "Zebedee.xlsx", "--store", "store", "--out", "study"]
+    result = CliRunner().invoke(app, arguments)
+
+    assert result.exit_code == 2
+    assert "--submission FILE" in result.output
+    assert "Zebedee" not in result.output
+
+
+def test_an_empty_template_is_refused_in_words(nation, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    CliRunner().invoke(app, ["template", "--out", "people.xlsx"])
+    arguments = ["--submission", "people.xlsx", "--store", str(nation / "store"), "-o", "study"]
+    result = CliRunner().invoke(app, ["run", *arguments])
+
+    assert result.exit_code == 65
+    assert "Rule: There are no rows of people. Run 'justicelab check" in result.stderr
+
+
+def test_a_store_that_is_an_extract_is_told_so(nation, tmp_path):
+    typed = str(nation / "extract")
+    arguments = ["--submission", "people.xlsx", "--store", typed, "-o", str(tmp_path / "study")]
+    result = CliRunner().invoke(app, ["run", *arguments])
+    absent = CliRunner().invoke(app, ["run", *arguments[:3], "no/store", *arguments[4:]])
+
+    assert result.exit_code == absent.exit_code == 65
+    assert f"There is no store in '{typed}'" in result.stderr
+    assert f"justicelab prepare {typed} --store DIR" in result.stderr
+    assert "There is no store in 'no/store'. Make one" in absent.stderr
 
 
 def test_the_page_names_every_option_file_and_section():
