@@ -93,7 +93,9 @@ def batch(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print batch.json instead.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No messages, only the result.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No messages, only the result.")
+    ] = False,
 ) -> None:
     """Run a study for each plan; run again to go on after a stop, or after a plan has changed.
 

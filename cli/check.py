@@ -53,7 +53,9 @@ def check(
         Literal["day", "month"] | None,
         typer.Option(help="What comes first in dates such as 03/04/2020, if not the day."),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No messages, only the result.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No messages, only the result.")
+    ] = False,
 ) -> None:
     """Check a submission. Needs no store and no network; no person's data are shown.
 
@@ -116,12 +118,12 @@ def _lines(result: Check) -> list[str]:
     return lines
 
 
-def _kind(problem: Problem) -> tuple[int, bool, str, str]:
+def _kind(problem: Problem) -> tuple[int, bool, str, str, str]:
     """Return what problems of one paragraph share: the worst first, whole columns first."""
     from engine.submission.rules import SEVERITIES
 
     worst = SEVERITIES.index(problem.severity)
-    return worst, problem.row is not None, problem.column or "", problem.rule
+    return worst, problem.row is not None, problem.column or "", problem.rule, problem.detail
 
 
 def _problem_lines(group: list[Problem]) -> list[str]:

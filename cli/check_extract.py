@@ -35,7 +35,9 @@ def check_extract(
             show_default="a third of the machine's, at most 4G",
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No messages, only the result.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No messages, only the result.")
+    ] = False,
 ) -> None:
     """Check national records: tables, columns, types, keys, dates and codes.
 

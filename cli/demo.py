@@ -39,7 +39,9 @@ def demo(
         ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No messages, only the result.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No messages, only the result.")
+    ] = False,
 ) -> None:
     """Show the whole job on made-up people: three services, three studies, three reports.
 

@@ -66,7 +66,9 @@ def link(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the results as JSON instead.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No messages, only the result.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No messages, only the result.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the file and the store only; write nothing.")
     ] = False,

@@ -324,7 +324,10 @@ def match(
         typer.Option("--json", help="Print results.json instead.", rich_help_panel=RUNNING),
     ] = False,
     quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="No messages, only the result.", rich_help_panel=RUNNING)
+        bool,
+        typer.Option(
+            "--quiet", "-q", help="No messages, only the result.", rich_help_panel=RUNNING
+        ),
     ] = False,
     dry_run: Annotated[
         bool,

@@ -50,7 +50,9 @@ def prepare(
             show_default="(fixed shares)",
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No messages, only the result.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No messages, only the result.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Look at the files only and print what they hold.")
     ] = False,

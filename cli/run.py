@@ -67,7 +67,9 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the released results as JSON instead.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No messages, only the result.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No messages, only the result.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check plan, file and store only; write nothing.")
     ] = False,

@@ -115,7 +115,8 @@ class Covariates(_Section):
 
     groups: tuple[Literal["demographics", "index", "history", "risk", "region"], ...] = Field(
         default=("demographics", "index", "history", "risk"),
-        description="The columns of each group:\n" + "\n".join(
+        description="The columns of each group:\n"
+        + "\n".join(
             f"{group}: {', '.join(column.name for column in GROUPS[group])}"
             for group in ("demographics", "index", "history", "risk", "region")
         ),

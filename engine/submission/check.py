@@ -155,7 +155,7 @@ def check_submission(
         found.append(Problem(None, None, "no_usable_rows"))
     elif count.usable_people < fewest:
         found.append(Problem(None, None, "fewer_than_60_usable"))
-    return _checked(len(people.rows), found, read, about)
+    return _checked(read.listing.num_rows, found, read, about)
 
 
 def _grids(path: Path, sandbox: Sandbox) -> tuple[list[dict[str, Any]] | None, list[Problem]]:

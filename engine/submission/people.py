@@ -26,6 +26,7 @@ from engine.submission.fields import (
 from engine.submission.grid import TOO_LONG
 from engine.submission.layout import People, column_of
 from engine.submission.persons import group_persons, shared_identifiers
+from engine.submission.remarks import without_remarks
 from engine.submission.rules import RULES, Problem
 from engine.submission.values import is_empty, read_genders, read_name, read_postcode
 from engine.submission.window import Window, outside
@@ -93,6 +94,14 @@ class _Reading:
         if RULES[rule].severity == "quarantine":
             self.bad.add(row)
 
+    def refuse_date(self, row: int, column: str, rule: str) -> None:
+        """Note a date that cannot be used; a row can do without the day on which it ended."""
+        if column != "intervention_end":
+            self.report(row, column, rule)
+            return
+        number = self.people.numbers[row]
+        self.problems.append(Problem(number, column, "end_date_not_used", RULES[rule].found))
+
     def note(self, column: str | None, rule: str) -> None:
         """Note a problem of a column or of the whole file."""
         self.problems.append(Problem(None, column, rule))
@@ -124,7 +133,9 @@ def read_people(
     count : Count
     problems : list of Problem
     """
+    people, remarks = without_remarks(people)
     reading = _Reading(people)
+    reading.problems += [Problem(number, None, "not_a_person") for number in remarks]
     texts = {name: _texts(reading, name) for name in people.fields}
     # the template has every column; one that was left empty is as good as none
     texts = {name: cells for name, cells in texts.items() if name in REQUIRED or any(cells)}
@@ -212,13 +223,17 @@ def _read_dates(
         days = read_dates(cells, kind, today, order)
         for i, cell in enumerate(days):
             if cell.fault:
-                reading.report(i, name, cell.fault)
+                reading.refuse_date(i, name, cell.fault)
             elif cell.day is None and kind == "birth" and not _too_long(reading, i, name):
                 reading.report(i, name, "birth_date_missing")
         if any(cell.serial for cell in days):
             reading.note(name, "excel_serial")
-        if any(cell.two_digits for cell in days):
+        short = [i for i, cell in enumerate(days) if cell.two_digits]
+        if 2 * len(short) > sum(map(bool, cells)):  # the column's way of writing
             reading.note(name, "two_digit_years")
+        else:
+            for i in short:
+                reading.report(i, name, "two_digit_years")
         reading.values[name] = [cell.day for cell in days]
         _judge_days(reading, name, days, today)
 
@@ -232,7 +247,7 @@ def _judge_days(reading: _Reading, name: str, days: list[DateCell], today: dt.da
         if name == "date_of_birth" and cell.day in PLACEHOLDERS:
             reading.report(i, name, "birth_date_placeholder")
         elif cell.day > today:
-            reading.report(i, name, "date_in_future")
+            reading.refuse_date(i, name, "date_in_future")
         elif name not in {"date_of_birth", "conviction_date"} and cell.day < FIRST_DAY:
             reading.report(i, name, "date_before_2000")
         else:

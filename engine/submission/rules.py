@@ -294,6 +294,16 @@ RULES: dict[str, Rule] = {
     "postcode_invalid": Rule(
         "warning", "The postcode is not valid, so it is not used.", "Write it as SW1A 1AA."
     ),
+    "end_date_not_used": Rule(
+        "warning",
+        "The intervention end date cannot be used and counts as not given.",
+        f"{_DAY_FIRST} Leave it empty if the person is still taking part.",
+    ),
+    "not_a_person": Rule(
+        "warning",
+        "The row looks like a total or a note; it is left out and not counted.",
+        "Delete it; if it is a person, fill name, date of birth, gender and start date.",
+    ),
     "person_under_18": Rule(
         "warning",
         "The person was under 18 at the start; children are analysed separately.",

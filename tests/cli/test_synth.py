@@ -12,10 +12,15 @@ def run(*arguments):
     return CliRunner().invoke(app, ["synth", *(str(one) for one in arguments)])
 
 
-def test_a_nation_is_written_and_its_calibration_printed(tmp_path):
+def test_a_nation_is_written_and_its_calibration_told_in_short(tmp_path):
     ended = run("--people", 1300, "--out", tmp_path / "nation", "--seed", 4, "--threads", 1)
     assert ended.exit_code == 0
-    assert "cohort 2023/24, reoffended" in ended.stdout
+    compared = json.loads((tmp_path / "nation/calibration.json").read_text())
+    missed = [one["figure"] for one in compared if not one["within"]]
+    assert f"calibration: {len(compared)} published figures" in ended.stdout
+    assert [one["figure"] in ended.stdout for one in compared].count(True) == len(missed)
+    assert all(one in ended.stdout for one in missed)
+    assert ended.stdout.splitlines()[-1].startswith("small-none-need")
     assert "small-beneficial-random" in ended.stdout
     assert "no submission national-none-need: larger than 5 %" in ended.stderr
     assert json.loads((tmp_path / "nation/extract/extract.json").read_text()) == {
@@ -42,6 +47,9 @@ def test_a_dry_run_writes_nothing(tmp_path):
     ("arguments", "code"),
     [
         (("--people", 10, "--years", "soon"), 2),
+        (("--people", "60k"), 2),
+        (("--people", 0), 2),
+        (("--people", "9" * 5000), 2),
         (("--people", 10, "--years", "2020-2010"), 2),
         (("--people", 99_000_000), 2),
     ],
@@ -50,6 +58,14 @@ def test_what_cannot_be_is_refused(tmp_path, arguments, code):
     ended = run(*arguments, "--out", tmp_path / "n")
     assert ended.exit_code == code
     assert not (tmp_path / "n").exists()
+
+
+def test_a_number_that_is_none_is_told_in_words(tmp_path):
+    ended = run("--people", "60k", "--out", tmp_path / "n")
+    assert ended.stderr == (
+        "justicelab: --people is no number of people. Rule: a whole number from 1 on, in digits "
+        "alone. Write it as 60000.\n"
+    )
 
 
 def test_a_folder_in_use_is_refused(tmp_path):

@@ -210,6 +210,10 @@ def test_a_misspelt_column_offers_near_names(write):
     assert "Did you mean 'Previous Convictions'?" in text
     assert "3 columns" in text
     assert near_names("AGE", source.columns) == ["age"]
+    parts = ["log_age", "age_at_index", "sex", "region"]
+    assert near_names("age", parts)[-1] == "age_at_index"
+    assert near_names("index", parts) == ["age_at_index"]
+    assert near_names("zz", ["a_zz_very_long_name"]) == []
     assert shown("a\x1b[31m") == "a\N{REPLACEMENT CHARACTER}[31m"
 
 

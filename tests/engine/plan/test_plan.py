@@ -1,6 +1,7 @@
 """The plan: file, defaults and hash agree; mistakes are told by section, option and rule."""
 
 import tomllib
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -8,8 +9,9 @@ from hypothesis import strategies as st
 
 from engine.errors import AccessError, InputError, UnfittedError
 from engine.matching import propensity
+from engine.matching.store_columns import GROUPS
 from engine.plan.advice import in_words_of_the_plan
-from engine.plan.model import Plan
+from engine.plan.model import Covariates, Plan
 from engine.plan.reading import check_plan, read_plan
 from engine.plan.writing import plan_text
 from tests.kernels.support import examples
@@ -198,6 +200,24 @@ def test_a_mistake_is_told_with_place_and_rule(tmp_path, mistake):
     assert place in str(error.value)
     assert rule in str(error.value)
     assert "pydantic" not in str(error.value)
+
+
+def test_a_part_of_a_column_offers_the_whole_and_the_list(tmp_path):
+    with pytest.raises(InputError) as error:
+        read_plan(written(tmp_path, '[transformations]\nlog = ["age"]'))
+
+    assert "Did you mean 'age_at_index'" in str(error.value)
+    assert "the file that 'justicelab plan' writes lists the columns" in str(error.value)
+
+
+def test_the_file_lists_the_columns_of_every_group():
+    text = plan_text()
+    start = text.index("# The columns of each group:")
+    told = " ".join(text[start : text.index("groups = ", start)].replace("#", " ").split())
+
+    for group in get_args(get_args(Covariates.model_fields["groups"].annotation)[0]):
+        assert f"{group}: {', '.join(one.name for one in GROUPS[group])}" in told
+    assert max(map(len, text[start:].splitlines())) <= 100
 
 
 def test_a_value_is_not_repeated(tmp_path):

@@ -80,6 +80,17 @@ def test_extract_file_that_cannot_be_used(extract, content):
     assert "31/03" not in str(caught.value)
 
 
+def test_the_folder_above_an_extract(tmp_path):
+    with pytest.raises(InputError) as caught:
+        check_extract(tmp_path)
+    assert f"There is no file 'extract.json' in '{tmp_path}'" in str(caught.value)
+    (tmp_path / "extract").mkdir()
+    (tmp_path / "extract" / "extract.json").touch()
+    with pytest.raises(InputError) as caught:
+        check_extract(tmp_path)
+    assert f"Did you mean '{tmp_path / 'extract'}'?" in str(caught.value)
+
+
 def test_no_extract(tmp_path):
     with pytest.raises(InputError):
         check_extract(tmp_path / "nothing")

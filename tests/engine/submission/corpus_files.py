@@ -154,7 +154,8 @@ WORKBOOKS = {
             {
                 "xl/worksheets/sheet1.xml": lambda old: old.replace(
                     b"</sheetData>",
-                    b'<row r="72"><c r="A72" t="str"><f>CMD()</f><v>=1+1</v></c></row></sheetData>',
+                    b'<row r="72"><c r="A72" t="str"><f>CMD()</f><v>=1+1</v></c>'
+                    b'<c r="D72" t="str"><v>M</v></c></row></sheetData>',
                 )
             },
         ),

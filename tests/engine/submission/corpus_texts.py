@@ -205,6 +205,9 @@ CELLS = {
     "start-in-1998": (text(changed(START, "01/01/1998")), SOME, "date_before_2000"),
     "no-start-cell": (text(changed(START, "")), SOME, "start_date_empty"),
     "end-before-start": (text(changed(END, "01/01/2015")), SOME, "end_before_start"),
+    "end-on-31-february": (text(changed(END, "31/02/2019")), WARN, "end_date_not_used"),
+    "end-in-the-future": (text(changed(END, "31/03/2027")), WARN, "end_date_not_used"),
+    "total-below": (PLAIN + "Total: 70 people,,,,,,,\r\n", WARN, "not_a_person"),
     "still-going": (text(changed(END, "ongoing")), GOOD, None),
     "recent-start": (
         text(changed(START, "01/03/2026", rows=column(END, [""]))),

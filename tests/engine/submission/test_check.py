@@ -137,6 +137,70 @@ def test_the_same_person_twice(tmp_path, sandbox):
     assert check.usable == 71
 
 
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ("31/02/2019", "The calendar has no such day."),
+        ("31/03/2030", "The date lies in the future."),
+        ("in spring", "The cell does not hold a date."),
+    ],
+)
+def test_a_person_stays_without_an_end_date_that_cannot_be_used(tmp_path, sandbox, end, reason):
+    check = checked(tmp_path, text(changed(END, end)), sandbox)
+
+    (problem,) = [p for p in check.problems if p.rule == "end_date_not_used"]
+    assert (problem.row, problem.column, problem.severity) == (6, "intervention_end", "warning")
+    assert problem.found.endswith(f"counts as not given. {reason}")
+    assert end not in problem.found + problem.repair
+    assert check.usable == 70
+    assert check.table["intervention_end"].to_pylist()[4] is None
+    assert check.table["intervention_start"].to_pylist()[4] is not None
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ["Total: 121 people"],
+        ["Total", "121"],
+        ["Grand total", "", "", "", "121"],
+        ["", "", "", "", "", "", "", "Leeds"],
+        ["Source", "our case system"],
+        ["people at our other site"],
+    ],
+)
+def test_a_total_or_a_note_is_one_problem_and_no_person(tmp_path, sandbox, row):
+    rows = people(60)
+    rows.insert(30, [*row, *[""] * (len(HEADS) - len(row))])
+    check = checked(tmp_path, text(rows), sandbox)
+
+    assert [(p.row, p.rule) for p in check.problems if p.row] == [(32, "not_a_person")]
+    assert (check.rows, check.usable, check.listing.num_rows) == (60, 60, 60)
+    few = checked(tmp_path, text(rows[1:]), sandbox)
+    assert "fewer_than_60" in rules(few)
+
+
+def test_a_person_with_few_cells_is_no_note(tmp_path, sandbox):
+    rows = people()
+    rows[3] = [*rows[3][:2], *[""] * 6]
+    rows[5] = ["Total", *rows[5][1:]]
+    rows[7] = ["", "", "", "", rows[7][PNC], "", "", ""]
+    check = checked(tmp_path, text(rows), sandbox)
+
+    assert "not_a_person" not in rules(check)
+    assert (check.rows, check.usable) == (70, 68)
+
+
+def test_rows_with_years_of_two_digits_are_named_where_they_are_few(tmp_path, sandbox):
+    def short(cell):
+        return cell[:6] + cell[8:]
+
+    one = checked(tmp_path, text(changed(BORN, short(person(4)[BORN]))), sandbox)
+    whole = checked(tmp_path, text(column(BORN, short)), sandbox)
+
+    assert places(one, "two_digit_years") == [(6, "date_of_birth")]
+    assert places(whole, "two_digit_years") == [(None, "date_of_birth")]
+
+
 def test_people_are_counted_and_not_rows(tmp_path, sandbox):
     rows = [*people(59), *[person(0)] * 5]
     assert "fewer_than_60" in rules(checked(tmp_path, text(rows), sandbox))
