@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from typer.core import TyperCommand
-
-if TYPE_CHECKING:
-    from typer import Context
 
 
 class WithSubmission(TyperCommand):
     """A command that takes its file by an option, as others stand beside it."""
 
-    def parse_args(self, ctx: Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuse a file without its option by naming the option and not the file."""
         ctx.allow_extra_args = True
         left = super().parse_args(ctx, args)

@@ -89,7 +89,7 @@ def _people(text: str) -> int:
     """Return the number of people."""
     from engine.errors import UsageError
 
-    if not (text.isascii() and text.isdigit() and 0 < int(text[:_DIGITS]) and len(text) <= _DIGITS):
+    if not (text.isascii() and text.isdigit() and int(text[:_DIGITS]) > 0 and len(text) <= _DIGITS):
         raise UsageError(
             "--people is no number of people",
             rule="a whole number from 1 on, in digits alone",
@@ -134,14 +134,16 @@ def _calibration(compared: Sequence[Comparison]) -> list[str]:
         return []
     met = [one for one in compared if one.gap <= one.tolerance]
     missed = [one for one in compared if not one.within]
-    lines = [
-        "",
-        f"calibration: {len(compared)} published figures, {len(met)} kept within their tolerance, "
-        f"{len(compared) - len(met) - len(missed)} outside",
-        f"it as chance alone may explain with so few people, {len(missed)} missed. All of them are in "
-        "calibration.json.",
-    ]
+    by_chance = len(compared) - len(met) - len(missed)
+    counts = (
+        ("within the tolerance", len(met)),
+        ("outside, as chance alone may explain with so few people", by_chance),
+        ("missed", len(missed)),
+    )
+    lines = ["", f"{'calibration (each figure: calibration.json)':<58}{'figures':>10}"]
+    lines += [f"{name:<58}{count:>10}" for name, count in counts]
     if missed:
+        lines.append("")
         lines.append(
             f"{'missed':<58}{'published':>10}{'synthetic':>10}{'tolerance':>10}{'noise':>8}"
         )

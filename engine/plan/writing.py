@@ -8,7 +8,6 @@ from pydantic import BaseModel
 
 from engine.plan.model import Plan
 
-
 _WIDTH = 100
 
 

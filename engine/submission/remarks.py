@@ -11,7 +11,9 @@ from engine.submission.values import is_empty
 
 _NAMES = ("last_name", "first_name")
 _FACTS = ("gender", *DATES, *IDENTIFIERS)
-_TOTAL = re.compile(r"(?:grand |sub[- ]?)?totals?\b|number of |count\b|notes?\b|source\b", re.I)
+_TOTAL = re.compile(
+    r"(?:grand |sub[- ]?)?totals?\b|number of |count\b|notes?\b|source\b", re.IGNORECASE
+)
 
 
 def without_remarks(people: People) -> tuple[People, list[int]]:
