@@ -95,7 +95,7 @@ def test_a_rejected_submission_leaves_no_folder(truth_nation, linker, tmp_path):
     with pytest.raises(InputError, match="rejected") as caught:
         link(file, truth_nation.store.folder, tmp_path / "out", linker=linker)
 
-    assert caught.value.rule == "fewer_than_60"
+    assert caught.value.rule == "There are fewer than 60 different people."
     assert not (tmp_path / "out").exists()
 
 
