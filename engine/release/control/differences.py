@@ -12,9 +12,6 @@ from collections.abc import Sequence
 from engine.release.control.analyses import FIGURES, SIZES, control_analysis
 from engine.release.control.policy import BETWEEN, Policy, Results, strikes_of
 
-_POSSIBLE = 5
-"""Values that a protected number must keep."""
-
 
 def control_analyses(policy: Policy, exact: Sequence[Results]) -> list[Results]:
     """Return all analyses of a study, parts withheld where they would give others away.
@@ -31,7 +28,9 @@ def control_analyses(policy: Policy, exact: Sequence[Results]) -> list[Results]:
     if everybody is None:
         return found
     totals = [
-        n for n, one in enumerate(exact) if one["kind"] in _ALL and _treated(one) == everybody
+        n
+        for n, one in enumerate(exact)
+        if one["kind"] in ("main", "region") and _treated(one) == everybody
     ]
     for parts in _splits(exact):
         for total in totals:
@@ -83,6 +82,10 @@ def _unnamed(exact: Sequence[Results], total: int, parts: Sequence[int]) -> int:
     )
 
 
+def _run(exact: Sequence[Results], parts: Sequence[int]) -> list[int]:
+    return [n for n in parts if exact[n]["counts"] is not None]
+
+
 def _smallest(exact: Sequence[Results], parts: Sequence[int]) -> int:
     return min(parts, key=lambda n: (exact[n]["counts"]["treated"], n))
 
@@ -102,10 +105,9 @@ def _hide_groups(
         smallest = _smallest(exact, shown)
         _hide_group(found[smallest])
         shown.remove(smallest)
-    if _hardly(exact[total]["counts"]["treated_matched"], policy.fewest_people):
-        for n in parts:
-            if n not in shown and exact[n]["counts"] is not None:
-                _hide_group(found[n])
+    for n in parts:
+        if n not in shown and exact[n]["counts"] is not None:
+            _hide_group(found[n])
 
 
 def _hide_measure(
@@ -118,9 +120,8 @@ def _hide_measure(
 ) -> None:
     """Withhold a measure of parts until what is left of it keeps the rules of a group.
 
-    That a part is withheld for another's sake says that it has enough people itself. Where the
-    total has hardly more than that, it would tell how few the other can have: there all parts that
-    are withheld bear the same rule.
+    That a part is withheld for another's sake says that it has enough people itself, and so how
+    few the other can have at most: all parts that are withheld bear the same rule.
     """
     kind, whole = _supports(exact[total])[name]
     shown = [n for n in parts if _shows(found[n], name)]
@@ -134,16 +135,11 @@ def _hide_measure(
         smallest = _smallest(exact, shown)
         _hide(found[smallest], name)
         shown.remove(smallest)
-    sides = [whole["events"], whole["people"] - whole["events"]][: 1 if kind == "days" else 2]
-    if _hardly(whole["people"], policy.fewest_people) or _hardly(min(sides), policy.fewest_in_cell):
+    alone = len(parts) == 1 and _unnamed(exact, total, shown or _run(exact, parts)) == 0
+    if not alone and not strikes_of(policy, whole, kind):
         for n in parts:
             if n not in shown:
                 _hide(found[n], name)
-
-
-def _hardly(n: int, least: int) -> bool:
-    """Whether a total may be shown, but a part of as many as a rule asks leaves too few values."""
-    return least <= n < least + _POSSIBLE
 
 
 def _hide_alike(exact: Sequence[Results], found: list[Results]) -> None:
