@@ -39,6 +39,8 @@ def control_analyses(policy: Policy, exact: Sequence[Results]) -> list[Results]:
             for name in _supports(exact[total]):
                 _hide_measure(policy, exact, found, parts, total, name)
     _hide_alike(exact, found)
+    for one in found:
+        _same_rule(one)
     return found
 
 
@@ -155,6 +157,22 @@ def _hide_alike(exact: Sequence[Results], found: list[Results]) -> None:
             own = found[other]["treated_only"]
             if own is not None and BETWEEN in own["withheld"]:
                 _hide(found[n], own["measure"])
+
+
+def _same_rule(found: Results) -> None:
+    """Let a part that withholds something for another's sake say no more of what it withholds.
+
+    Which other rules its measures break, and whether enough people reoffended, would bound how
+    many of it did, and with the total how many of the others.
+    """
+    if not any(BETWEEN in one["withheld"] for one in found["measures"]):
+        return
+    for one in found["measures"]:
+        one["enough_reoffenders"] = None
+        if one["withheld"]:
+            _hide_figures(one)
+        if one["base"] == "reoffenders" and found["counts"]["reoffenders_treated"] is None:
+            one["n_treated"] = None
 
 
 def _hide_group(found: Results) -> None:
