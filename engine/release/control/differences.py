@@ -192,11 +192,15 @@ def _hide_group(found: Results) -> None:
 
 
 def _hide(found: Results, name: str) -> None:
-    """Withhold one measure of a part; with the rate goes how many reoffended."""
+    """Withhold one measure of a part; with the rate goes all that tells how many reoffended.
+
+    That a measure of those who reoffended is shown says that they are enough for one.
+    """
     for one in found["measures"]:
         if one["measure"] == name:
             _hide_figures(one)
         if name == "reoffended" and one["base"] == "reoffenders":
+            _hide_figures(one)
             one["n_treated"] = None
     if name == "reoffended":
         found["counts"]["reoffenders_treated"] = None
