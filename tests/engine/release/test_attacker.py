@@ -236,12 +236,14 @@ RATE, _, DAYS, INDICTABLE = MEASURES[:4]
 
 
 def part_of(id_, kind, people, events, dimension=None):
-    """An analysis of so many treated people; each of these events is an indictable offence too."""
+    """An analysis of so many treated people; half of those who reoffended by an indictable offence."""
     mean = events / people if people else 0.0
     measures = [
         make_measure(RATE, (people, events), (4000, 1500), (mean, 0.375), p=0.5),
         make_measure(DAYS, (events, events), (1500, 1500), (120.0, 130.0), p=0.5),
-        make_measure(INDICTABLE, (events, events // 2), (1500, 700), (0.5, 0.46), p=0.5),
+        make_measure(
+            INDICTABLE, (events, events // 2), (1500, 700), (0.5, 0.46), p=0.5, reoffenders=events
+        ),
     ]
     one = {**make_analysis(id_, kind, measures), "dimension": dimension, "level": id_}
     one["counts"].update(
