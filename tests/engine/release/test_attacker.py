@@ -236,7 +236,7 @@ RATE, _, DAYS, INDICTABLE = MEASURES[:4]
 
 
 def part_of(id_, kind, people, events, dimension=None):
-    """An analysis of so many treated people; half of those who reoffended by an indictable offence."""
+    """An analysis of so many treated people; half of the events are indictable offences."""
     mean = events / people if people else 0.0
     measures = [
         make_measure(RATE, (people, events), (4000, 1500), (mean, 0.375), p=0.5),
