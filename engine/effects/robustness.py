@@ -1,7 +1,7 @@
 """The main result put to the test: hidden bias, other matches, and the year before."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
