@@ -29,9 +29,12 @@ from engine.matching.options import MatchOptions
 from engine.matching.pairing import pair_with_replacement
 from engine.matching.rows import Rows
 from engine.matching.scoring import Scoring
+from kernels.logistic import TOGETHER
 
 _BENCHMARK_ROWS = 100_000
 """Rows from which the strength of covariates is taken in larger tables, evenly spread."""
+_ROWS_AT_ONCE = 1 << 21
+"""Rows of matches in other orders that are held at a time: of a large table one match."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,8 @@ def _band(
     else:
         pairings = (pair_in_order(scoring.problem, rows, options, n) for n in range(1, orders))
         matches = (judged_match(sample, pairing) for pairing in pairings)
-        others = list(difference_intervals(estimate.outcome, values, matches))
+        at_once = min(max(_ROWS_AT_ONCE // sample.n_rows, 1), TOGETHER)
+        others = list(difference_intervals(estimate.outcome, values, matches, at_once=at_once))
     nan = float("nan")
     found = [
         (nan, nan) if one is None else (one.estimate, one.standard_error) for one in (own, *others)

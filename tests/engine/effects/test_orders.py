@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from engine.effects import difference
 from engine.effects.estimates import estimate_outcome
 from engine.effects.outcome import Outcome
 from engine.effects.sensitivity import assess
@@ -105,6 +106,22 @@ def test_equal_distances_to_both_sides_are_no_tie_that_an_order_decides():
     assert not decides(1, [3, 4, 5], ties="all")
     assert not decides(2, [3, 4, 5])
     assert decides(1, range(6))
+
+
+def test_the_band_is_the_same_however_many_matches_are_held_at_a_time(monkeypatch):
+    together, _ = band(levels=0, method="1:1")
+    held = []
+
+    def counted(*questions):
+        held.append(len(questions[0]))
+        return original(*questions)
+
+    original = difference.local_pieces
+    monkeypatch.setattr(difference, "local_pieces", counted)
+    monkeypatch.setattr(assess, "_ROWS_AT_ONCE", 1)
+    one_by_one, _ = band(levels=0, method="1:1")
+    assert held == [1] * (ORDERS - 1)
+    assert one_by_one == together
 
 
 def test_without_replacement_the_order_decides_in_any_case(made):
