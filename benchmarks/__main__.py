@@ -44,6 +44,12 @@ def _parser() -> argparse.ArgumentParser:
         help="folder for SIZE.json and SIZE.md (default: benchmarks/records)",
     )
     parser.add_argument(
+        "--nations",
+        metavar="DIR",
+        type=Path,
+        help="keep the synthetic nations here for the next run (20 GB with --full)",
+    )
+    parser.add_argument(
         "--readme",
         nargs="?",
         type=Path,
@@ -61,6 +67,8 @@ def main(arguments: list[str] | None = None) -> int:
         put_into_readme(given.readme, HERE.parent / "README.md")
         return 0
     out = given.out.resolve()
+    if given.nations:
+        given.nations = given.nations.resolve()
     os.chdir(HERE.parent)
     options = [
         str(HERE), "--benchmark-only", "--benchmark-quiet", f"--size={given.size}",
@@ -68,6 +76,8 @@ def main(arguments: list[str] | None = None) -> int:
     ]  # fmt: skip
     if given.add:
         options.append("--add")
+    if given.nations:
+        options.append(f"--nations={given.nations}")
     if given.only:
         options += ["-k", given.only]
     return int(pytest.main(options))

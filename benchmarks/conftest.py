@@ -11,6 +11,7 @@ import pytest
 from benchmarks.race import NotInstalled
 from benchmarks.record import Figure, as_record, as_table, joined
 from benchmarks.rscript import matchit_version
+from benchmarks.sides.linkage import nation
 from benchmarks.sizes import SIZES, Size
 
 FIGURES = pytest.StashKey[list[Figure]]()
@@ -26,6 +27,9 @@ def pytest_addoption(parser):
     )
     group.addoption("--record", type=Path, help="folder for SIZE.json and SIZE.md")
     group.addoption("--add", action="store_true", help="keep the other figures of the record")
+    group.addoption(
+        "--nations", type=Path, help="folder in which synthetic nations are kept for the next run"
+    )
 
 
 def pytest_configure(config):
@@ -42,6 +46,25 @@ def pytest_configure(config):
 def size(request) -> Size:
     """How many rows the cases have."""
     return SIZES[request.config.getoption("--size")]
+
+
+@pytest.fixture(scope="session")
+def homes(request, size, tmp_path_factory):
+    """Return people and folder of a synthetic nation with its store, made when it is asked for."""
+    kept = request.config.getoption("--nations")
+    made: dict[int, str] = {}
+
+    def home(which: str) -> tuple[int, str]:
+        # fewer make no submission of thousands
+        people = max(getattr(size, which), 60_000)
+        if people not in made:
+            folder = tmp_path_factory.mktemp("nation") if kept is None else kept / str(people)
+            if not (folder / "store" / "manifest.json").exists():
+                nation(people, folder)
+            made[people] = str(folder)
+        return people, made[people]
+
+    return home
 
 
 @pytest.fixture

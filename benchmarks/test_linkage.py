@@ -15,7 +15,6 @@ import pytest
 from benchmarks.command import run_command
 from benchmarks.race import PythonSide, alone, entered
 from benchmarks.record import Figure
-from benchmarks.sides.linkage import nation
 
 LARGE, SMALL = "large-none-cherry", "small-beneficial-random"
 SEVERAL = (
@@ -35,23 +34,6 @@ BARS = {
 WORST_MISSED = 15.0
 BANDS = (0.0, 0.1, 0.5, 0.9, 0.99, 0.999, 1.0)
 """Of the predicted probability, as the page on linkage prints them."""
-
-
-@pytest.fixture(scope="module")
-def homes(size, tmp_path_factory):
-    """Return people and folder of a synthetic nation with its store, made when it is asked for."""
-    made: dict[int, str] = {}
-
-    def home(which: str) -> tuple[int, str]:
-        # fewer make no submission of thousands
-        people = max(getattr(size, which), 60_000)
-        if people not in made:
-            folder = tmp_path_factory.mktemp("nation")
-            nation(people, folder)
-            made[people] = str(folder)
-        return people, made[people]
-
-    return home
 
 
 def _shares(answer) -> tuple[float, float]:

@@ -250,6 +250,7 @@ def run_main(
         tell("measures", 0.0)
         opened = estimate_measures(designed, outcomes.open(), lambda share: tell("measures", share))
         _open(analysis, opened)
+        held.audit.note("measures", tests=len(opened.measures))
         found["method"].update(
             interval_method=opened.measures[0].estimate.interval.method,
             interval_why=opened.measures[0].estimate.choice.why,

@@ -6,10 +6,12 @@ options), and refuses with that estimate where it does not fit. A command that c
 fits the part that stays resident, and keeps the rest in mapped files (:mod:`engine.spill`).
 """
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine.errors import StorageError, UsageError
 
@@ -22,6 +24,10 @@ where the kernels are compiled on the way."""
 MARGIN = 1.1
 """Factor on what grows with the rows: allocators round up, and stages overlap a little."""
 
+_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _MOST_BY_DEFAULT = 4 << 30
 
@@ -52,9 +58,19 @@ def parse_ceiling(text: str | None) -> int | None:
     return size
 
 
-def machine_memory() -> int:
-    """Return the memory of the machine in bytes."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def machine_memory(limits: Iterable[Path] = _LIMITS) -> int:
+    """Return the memory of the machine in bytes, or of the container that this runs in.
+
+    Parameters
+    ----------
+    limits : iterable of Path
+        Files in which the kernel says how much a container may use, as a number or ``max``.
+    """
+    least = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for file in limits:
+        with contextlib.suppress(OSError, ValueError):  # no such limit here, or none set
+            least = min(least, int(file.read_text(encoding="ascii")))
+    return least
 
 
 def default_database_memory() -> int:

@@ -16,6 +16,7 @@ from engine.release.control.analyses import control_analysis, control_measure
 from engine.release.control.match import (
     control_balance,
     control_certificate,
+    control_method,
     control_overlap,
     control_path,
     control_sensitivity,
@@ -81,7 +82,7 @@ def release_results(exact: Results, policy: Policy) -> Released:
     results = {
         **{key: exact[key] for key in _AS_THEY_ARE},
         "study": control_study(policy, exact["study"]),
-        "method": {k: v for k, v in exact["method"].items() if k != "heaviest_share"},
+        "method": control_method(exact["method"]),
         "headline": _headline(exact["headline"], rules),
         "analyses": [control_analysis(policy, one) for one in exact["analyses"]],
         "attrition": control_attrition(policy, exact["attrition"]),

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from engine.store.index_table import PartitionTables
+from engine.store.rules import INDEX_TYPES
 
 WATCHED = (
     "sex",
@@ -22,7 +23,7 @@ _ROWS_NOTED, _POINTS_NOTED = 0.02, 1.0
 
 
 def year_counts(tables: PartitionTables) -> dict[str, dict[str, int]]:
-    """Count by year: disposals, those included, reoffenders, reoffences, and empty cells.
+    """Count by year: disposals, those included and of which kind, reoffences, and empty cells.
 
     Returns
     -------
@@ -37,9 +38,14 @@ def year_counts(tables: PartitionTables) -> dict[str, dict[str, int]]:
         included = np.asarray(index["excluded"].is_null())
         reoffended = np.asarray(results["reoffended"].fill_null(False)) & included
         reoffences = np.asarray(results["n_reoffences"].fill_null(0))
+        kinds = np.asarray(index["index_type"].cast(pa.utf8()))
         found[str(year)] = {
             "disposals": n,
             "included": int(included.sum()),
+            **{
+                kind_count(kind): int(np.count_nonzero(included & (kinds == kind)))
+                for kind in INDEX_TYPES
+            },
             "reoffenders": int(reoffended.sum()),
             "reoffences": int(reoffences[reoffended].astype(np.int64).sum()),
             **{
@@ -48,6 +54,11 @@ def year_counts(tables: PartitionTables) -> dict[str, dict[str, int]]:
             },
         }
     return found
+
+
+def kind_count(kind: str) -> str:
+    """Return the name of the count of included disposals of a kind."""
+    return f"index_type={kind}"
 
 
 def add_counts(parts: list[dict[str, dict[str, int]]]) -> dict[str, dict[str, int]]:

@@ -14,6 +14,7 @@ from engine.memory import (
     default_database_memory,
     estimate,
     in_words,
+    machine_memory,
     parse_ceiling,
     require_memory,
 )
@@ -48,6 +49,18 @@ def test_what_is_no_size_is_refused_without_being_repeated(text):
         parse_ceiling(text)
     assert refused.value.exit_code == 2
     assert len(text) < 3 or text not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"), [("268435456\n", 268435456), ("max\n", None), (None, None)]
+)
+def test_the_machine_is_what_a_container_may_use(tmp_path, said, wanted):
+    limit = tmp_path / "memory.max"
+    if said is not None:
+        limit.write_text(said)
+    whole = machine_memory(())
+    assert whole > 256 << 20
+    assert machine_memory((tmp_path / "none", limit)) == (wanted or whole)
 
 
 def test_a_database_without_a_ceiling_takes_a_third_of_the_machine():

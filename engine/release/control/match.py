@@ -80,6 +80,19 @@ def balance_row_of(policy: Policy, exact: Results) -> Results:
     }
 
 
+def control_method(exact: Results) -> Results:
+    """Return how the match was made, without what one person decides.
+
+    A term that got no coefficient is named with its column: that a level is empty would say that
+    nobody who was analysed is in it.
+    """
+    method = {key: value for key, value in exact.items() if key != "heaviest_share"}
+    if "not_used" in method:
+        named = [column_alone(one, "name", "label") for one in method["not_used"]]
+        method["not_used"] = [one for n, one in enumerate(named) if one not in named[:n]]
+    return method
+
+
 def control_overlap(policy: Policy, exact: Results) -> Results:
     """Return the histograms in classes of enough people; the outermost are open."""
     least = max(policy.fewest_in_cell, 1)

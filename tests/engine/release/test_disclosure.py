@@ -143,6 +143,20 @@ def test_the_worst_term_is_named_without_its_level():
     assert found["analyses"][0]["gate"]["rules"][2]["label"] == "Year"
 
 
+def test_terms_that_were_not_used_are_named_without_their_levels():
+    exact = make_exact()
+    level = {"name": "band=long", "label": "Length: long", "why": "empty level"}
+    exact["method"]["not_used"] = [
+        level,
+        level | {"name": "band=other", "label": "Length: other"},
+        {"name": "copas", "label": "Copas rate", "why": "constant"},
+    ]
+    assert released(exact)["method"]["not_used"] == [
+        {"name": "band", "label": "Length", "why": "empty level"},
+        {"name": "copas", "label": "Copas rate", "why": "constant"},
+    ]
+
+
 def test_every_count_lies_on_the_grid_for_every_base():
     for base in (5, 10, 25):
         found = released(policy=Policy(count_base=base))
