@@ -295,7 +295,8 @@ def merged_levels(policy: Policy, levels: list[Results], name: str) -> list[Resu
     people = merged["support"]["with"] + merged["support"]["without"]
     if merged["support"]["with"] < least and shown and people * len(shown) < 100 * least:
         joined = shown.pop()
-        merged["label"] = f"{joined['label']} or other"
+        if joined["label"] != merged["label"]:
+            merged["label"] = f"{joined['label']} or other"
         _add_level(merged, joined)
     return [*shown, merged]
 

@@ -213,7 +213,8 @@ def section_of(policy: Policy, exact: Results, n: int) -> Results:
     rest, name = n - sum(one["n"] for one in shown), "others"
     if 0 < rest < least and shown and n * len(shown) < 100 * least:
         joined = shown.pop()
-        rest, name = rest + joined["n"], f"{joined['label']} or others"
+        rest += joined["n"]
+        name = "others" if joined["label"] == "other" else f"{joined['label']} or others"
     elif rest < least:  # whole percents of so many people do not give it away
         rest = 0
     if not shown or (len(shown) == 1 and rest == 0):

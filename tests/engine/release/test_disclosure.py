@@ -392,8 +392,13 @@ def test_a_level_of_nobody_renames_no_other():
     assert levels_released(sizes, before) == {"Sex: women": 18, "Sex: men or other": 82}
 
 
-def test_profile_and_balance_have_the_same_base():
-    sizes = {"UK": 89, "elsewhere": 11, "not known": 3}
+@pytest.mark.parametrize(
+    ("name", "in_balance", "in_profile"),
+    [("elsewhere", "Sex: elsewhere or other", "elsewhere or others"),
+     ("other", "Sex: other", "others")],
+)  # fmt: skip
+def test_profile_and_balance_have_the_same_base(name, in_balance, in_profile):
+    sizes = {"UK": 89, name: 11, "not known": 3}
     exact = make_exact()
     exact["profile"]["n"] = 103
     exact["profile"]["sections"] = [
@@ -404,8 +409,10 @@ def test_profile_and_balance_have_the_same_base():
     (section,) = released(exact)["profile"]["sections"]
     profile = [one["percent"] for one in section["levels"]]
 
-    assert profile == list(levels_released(sizes, dict.fromkeys(sizes, 0.1)).values()) == [86, 14]
-    assert section["levels"][1]["label"] == "elsewhere or others"
+    balance = levels_released(sizes, dict.fromkeys(sizes, 0.1))
+    assert profile == list(balance.values()) == [86, 14]
+    assert list(balance) == ["Sex: UK", in_balance]
+    assert section["levels"][1]["label"] == in_profile
 
 
 @pytest.mark.parametrize(
