@@ -27,9 +27,10 @@ TOGETHER = 12
 """Linear predictors that share a pass over the columns."""
 _BLOCK = 256
 """Rows of a block of such predictors, 24 kB: it stays in the first-level cache."""
-_VECTOR = 16
-"""Numbers per row are padded to a multiple of 16 so that adding a row to a cell has no scalar
-remainder loop."""
+_TILE = 64
+"""Rows of a tile of the information: with 48 numbers it is 24 kB, within a first-level cache."""
+_VECTOR = 8
+"""Numbers per row are padded to a multiple of 8: adding rows has no scalar remainder loop."""
 
 
 @kernel(inline=True)
@@ -298,63 +299,85 @@ def predictors_pass(columns, betas, eta, start, stop):
 
 
 @kernel(inline=True)
-def _information_rows(columns, eta, weights, flat, first, m, dense, cross, tables, x, vector, work):
+def _fill_rows(columns, first, m, rows):
+    """Fill a tile with rows of (1, numbers), and rows of zeros up to a multiple of 8."""
+    for i in range(m):
+        rows[i, 0] = 1.0
+    for j in range(columns.numeric_start.shape[0]):
+        inverse = 1.0 / columns.scale[j]
+        centre = columns.centre[j]
+        at = columns.numeric_start[j] + first
+        source = columns.numeric[at : at + m]
+        for i in range(m):
+            rows[i, j + 1] = (source[i] - centre) * inverse
+    for i in range(m, (m + 7) // 8 * 8):
+        rows[i, :] = 0.0
+
+
+@kernel(inline=True)
+def _add_products(rows, weight, m, size, products):
+    """Add the weighted products of all pairs of columns of a tile, eight rows at a time."""
+    for i in range(0, m, 8):
+        r0, r1, r2, r3 = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
+        r4, r5, r6, r7 = rows[i + 4], rows[i + 5], rows[i + 6], rows[i + 7]
+        for j in range(size):
+            s0, s1 = weight[i] * r0[j], weight[i + 1] * r1[j]
+            s2, s3 = weight[i + 2] * r2[j], weight[i + 3] * r3[j]
+            s4, s5 = weight[i + 4] * r4[j], weight[i + 5] * r5[j]
+            s6, s7 = weight[i + 6] * r6[j], weight[i + 7] * r7[j]
+            row = products[j]
+            # The lower triangle, filled up to whole vectors.
+            for k in range((j + 8) // 8 * 8):
+                row[k] += ((s0 * r0[k] + s1 * r1[k]) + (s2 * r2[k] + s3 * r3[k])) + (
+                    (s4 * r4[k] + s5 * r5[k]) + (s6 * r6[k] + s7 * r7[k])
+                )
+
+
+@kernel(inline=True, allocates=True)
+def _information_rows(columns, eta, weights, flat, first, m, dense, cross, tables, rows, work):
     """Add the information of ``m`` rows to one segment's tables.
 
     ``dense`` holds (1, numbers) x (1, numbers); ``cross`` cells x (1, numbers); ``tables`` the
     weighted cross-tabs of every pair of cell columns, one after another.
     """
-    p_numeric = columns.numeric_start.shape[0]
-    weight = work[:m]
+    size = columns.numeric_start.shape[0] + 1
+    width = rows.shape[1]
+    weight = work[: (m + 7) // 8 * 8]
+    weight[m:] = 0.0
     if flat:
         for i in range(m):
             weight[i] = 0.25
     else:
         for i in range(m):
             weight[i] = -abs(eta[first + i])
-        exp_in_place(weight)
+        exp_in_place(weight[:m])
         for i in range(m):
             near = 1.0 / (1.0 + weight[i])
             weight[i] = weight[i] * near * near
     if weights.shape[0]:
         for i in range(m):
             weight[i] *= weights[first + i]
-    scratch = work[m : 2 * m]
-    half = m // 2
-    for j in range(p_numeric):
-        inverse = 1.0 / columns.scale[j]
-        centre = columns.centre[j]
-        at = columns.numeric_start[j] + first
-        source = columns.numeric[at : at + m]
-        for i in range(m):
-            x[j, i] = (source[i] - centre) * inverse
-    for j in range(p_numeric + 1):
-        for i in range(m):
-            scratch[i] = weight[i] if j == 0 else weight[i] * x[j - 1, i]
-        for i in range(m):
-            vector[i, j] = scratch[i]
+    products = np.zeros((size, width))
+    # In tiles that stay in the first-level cache, so that turning columns into rows costs little.
+    for begin in range(0, m, _TILE):
+        part = min(_TILE, m - begin)
+        own = weight[begin:]
+        _fill_rows(columns, first + begin, part, rows)
+        _add_products(rows, own, part, size, products)
+        for g in range(columns.cells.shape[0]):
+            cell = columns.cells[g, first + begin : first + begin + part]
+            block = cross[columns.cell_start[g] : columns.cell_start[g + 1]]
+            for i in range(part):
+                sums = block[cell[i]]
+                row = rows[i]
+                for k in range(width):
+                    sums[k] += own[i] * row[k]
+    for j in range(size):
         for k in range(j + 1):
-            products = work[2 * m : 3 * m]
-            tail = 0.0
-            if k == 0:
-                for i in range(half):
-                    products[i] = scratch[i] + scratch[i + half]
-                tail = scratch[m - 1] if m & 1 else 0.0
-            else:
-                other = x[k - 1]
-                for i in range(half):
-                    products[i] = scratch[i] * other[i] + scratch[i + half] * other[i + half]
-                tail = scratch[m - 1] * other[m - 1] if m & 1 else 0.0
-            dense[j, k] += fold(products, half) + tail
-    width = vector.shape[1]
+            dense[j, k] += products[j, k]
     table = 0
     for g in range(columns.cells.shape[0]):
         cell = columns.cells[g, first : first + m]
-        block = cross[columns.cell_start[g] : columns.cell_start[g + 1]]
-        for i in range(m):
-            c = cell[i]
-            for j in range(width):
-                block[c, j] += vector[i, j]
         size_g = columns.cell_start[g + 1] - columns.cell_start[g]
         for h in range(g):
             size_h = columns.cell_start[h + 1] - columns.cell_start[h]
@@ -395,9 +418,8 @@ def information_pass(
     rows = (n + SEGMENTS - 1) // SEGMENTS
     width = cross.shape[2]
     for segment in prange(start, stop):
-        x = np.empty((columns.numeric_start.shape[0], _SUBCHUNK))
-        vector = np.zeros((_SUBCHUNK, width))
-        work = np.empty(3 * _SUBCHUNK)
+        tile = np.zeros((_TILE, width))
+        work = np.empty(_SUBCHUNK)
         limit = min((segment + 1) * rows, n)
         for number in range(progress, progress + step):
             first = segment * rows + number * _SUBCHUNK
@@ -413,8 +435,7 @@ def information_pass(
                     dense[segment],
                     cross[segment],
                     tables[segment],
-                    x,
-                    vector,
+                    tile,
                     work,
                 )
 
@@ -629,9 +650,9 @@ def information_matrix(
 
     Notes
     -----
-    Number x number by dense products, category x number by sums of row vectors over cells,
-    category x category from weighted cross-tabs of cell columns. About 45 ns a row for 10 numbers
-    and 10 categories of 8 levels, three gradient passes.
+    Number x number by products of eight rows at a time, category x number by sums of row vectors
+    over cells, category x category from weighted cross-tabs of cell columns. About 65 ns a row for
+    10 numbers and 5 cell columns, 140 ns for 28 numbers.
     """
     parts = information_segments(columns, eta, weights, 0, SEGMENTS, flat=flat)
     return assemble_information(columns, *parts)

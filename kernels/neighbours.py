@@ -135,9 +135,9 @@ def local_moments(values, found, count, mean, variance):
 
     Parameters
     ----------
-    values : float64, shape (n_pool,)
-        In pool order.
+    values : float64, shape (n,)
     found : int64, shape (q, k)
+        Places in ``values``.
     count : int64, shape (q,)
     mean, variance : float64, shape (q,)
         Filled; 0 without neighbours, and variance 0 with one.
@@ -165,16 +165,17 @@ def local_moments(values, found, count, mean, variance):
 
 @kernel()
 def add_local_residuals(values, found, count, mean, residual):
-    """Add (value - local mean) / (n - 1) of every neighbour to its pool position.
+    """Add (value - local mean) / (n - 1) of every neighbour to its place.
 
     Parameters
     ----------
-    values : float64, shape (n_pool,)
+    values : float64, shape (n,)
     found : int64, shape (q, k)
+        Places in ``values``.
     count : int64, shape (q,)
     mean : float64, shape (q,)
         Of :func:`local_moments`.
-    residual : float64, shape (n_pool,)
+    residual : float64, shape (n,)
         Added to, query by query; queries with fewer than two neighbours add nothing.
 
     Notes
@@ -187,5 +188,5 @@ def add_local_residuals(values, found, count, mean, residual):
         if n < 2:
             continue
         for j in range(n):
-            position = found[i, j]
-            residual[position] += (values[position] - mean[i]) / (n - 1)
+            place = found[i, j]
+            residual[place] += (values[place] - mean[i]) / (n - 1)

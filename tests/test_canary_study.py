@@ -128,12 +128,12 @@ def raising(error):
 STEM = STEMS[0]
 FAULTS = {
     "pool": (study_module, "study_pool", KeyError(STEM), 70),
-    "rows": (designed_module, "read_rows", ValueError(f"bad cell {STEM}"), 70),
+    "rows": (designed_module, "rows_of_pool", ValueError(f"bad cell {STEM}"), 70),
     "score": (designed_module, "score_rows", FloatingPointError(STEM), 70),
     "match": (designed_module, "select_matches", MemoryError(), 74),
     "gate": (analyses_module, "judge_match", RuntimeError(STEM), 70),
     "outcomes": (measures_module, "open_outcomes", PermissionError(errno.EACCES, STEM), 77),
-    "effects": (effects_module, "estimate_outcome", ZeroDivisionError(STEM), 70),
+    "effects": (effects_module, "estimate_outcomes", ZeroDivisionError(STEM), 70),
     "interrupted": (analyses_module, "assess_robustness", KeyboardInterrupt(), 130),
     "parts": (analyses_module, "run_unit", LookupError(STEM), 70),
     "caveats": (study_module, "study_caveats", TypeError(STEM), 70),

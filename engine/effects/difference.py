@@ -229,6 +229,8 @@ def difference_intervals(
     values: Floats,
     matches: Iterable[tuple[MatchedSample, Neighbourhoods] | None],
     level: float = 0.95,
+    *,
+    at_once: int = TOGETHER,
 ) -> Iterator[Interval | None]:
     """Return the interval of the design for a difference, in each of several matches.
 
@@ -239,11 +241,14 @@ def difference_intervals(
         NaN for no event, in a time outcome.
     matches : iterable of tuple or None
         Matches on one score, with their neighbours: at least two focal rows, complete
-        neighbourhoods. They are taken up twelve at a time; None for None.
+        neighbourhoods. None for None.
     level : float
         In (0, 1).
+    at_once : int
+        Matches that are taken up together, at least 1. They share their passes over the columns,
+        and some 33 bytes a row are in memory for each. The intervals are the same for any number.
     """
-    for group in in_groups(matches, TOGETHER):
+    for group in in_groups(matches, at_once):
         judged = [match for match in group if match is not None]
         questions = [
             question_of(outcome.type, values, sample, rows_that_count(sample, near))

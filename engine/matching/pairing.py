@@ -116,7 +116,8 @@ def pair_with_replacement(
         1 / ratio each, the tied ones share the rest equally. This is the mean over all ways of
         breaking the tie.
     layout : Layout, optional
-        A part of the problem's own, which holds every partner that its focal rows may have.
+        A part of the problem's own, which holds every partner that its focal rows may have, or the
+        whole of it with equal scores in another order.
 
     Returns
     -------

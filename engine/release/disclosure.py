@@ -12,7 +12,8 @@ import json
 from collections import Counter
 from typing import Any
 
-from engine.release.control.analyses import control_analysis, control_measure
+from engine.release.control.analyses import control_measure
+from engine.release.control.differences import control_analyses
 from engine.release.control.match import (
     control_balance,
     control_certificate,
@@ -84,7 +85,7 @@ def release_results(exact: Results, policy: Policy) -> Released:
         "study": control_study(policy, exact["study"]),
         "method": control_method(exact["method"]),
         "headline": _headline(exact["headline"], rules),
-        "analyses": [control_analysis(policy, one) for one in exact["analyses"]],
+        "analyses": control_analyses(policy, exact["analyses"]),
         "attrition": control_attrition(policy, exact["attrition"]),
         "unmatched": control_unmatched(policy, exact["unmatched"]),
         "balance": control_balance(policy, exact["balance"]),

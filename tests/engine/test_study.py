@@ -331,7 +331,7 @@ def test_advice_in_a_refusal_names_the_plan(study_of, monkeypatch, tmp_path):
     def failing(*_arguments, **_options):
         raise UnfittedError("it did not converge", repair="Use --fit ridge")
 
-    monkeypatch.setattr(analyses_module, "design_analysis", failing)
+    monkeypatch.setattr(analyses_module, "design_and_judge", failing)
     with pytest.raises(UnfittedError, match=r"fit = \"ridge\" in the plan's \[matching\]"):
         study_of(tmp_path / "study")
 
@@ -404,26 +404,26 @@ def test_a_run_replaces_an_earlier_study_of_another_plan(study_of, tmp_path):
 
 @pytest.mark.parametrize("after", [0, 1, 3])
 def test_a_run_that_broke_off_goes_on_where_it_was(whole, study_of, monkeypatch, tmp_path, after):
-    design = analyses_module.design_analysis
+    design = analyses_module.design_and_judge
     calls = []
 
-    def failing(pool, keep, options, progress=None):
+    def failing(*arguments, **options):
         calls.append(len(calls))
         if len(calls) > after:
             raise KeyboardInterrupt
-        return design(pool, keep, options, progress)
+        return design(*arguments, **options)
 
-    monkeypatch.setattr(analyses_module, "design_analysis", failing)
+    monkeypatch.setattr(analyses_module, "design_and_judge", failing)
     with pytest.raises(KeyboardInterrupt):
         study_of(tmp_path / "study")
     assert not list((tmp_path / "study").rglob("results.json"))
     made = []
 
-    def counting(pool, keep, options, progress=None):
+    def counting(*arguments, **options):
         made.append(1)
-        return design(pool, keep, options, progress)
+        return design(*arguments, **options)
 
-    monkeypatch.setattr(analyses_module, "design_analysis", counting)
+    monkeypatch.setattr(analyses_module, "design_and_judge", counting)
     study = study_of(tmp_path / "study")
     matched = sum(
         one["status"] != "not_run" and not one["same_as_main"] for one in study.exact["analyses"]
@@ -517,16 +517,16 @@ def test_a_column_that_the_store_does_not_have_is_named(study_of, tmp_path):
     [(UnfittedError("it did not converge"), "no_score"), (InputError("nobody"), "no_match")],
 )
 def test_an_analysis_that_cannot_be_made_says_why(study_of, monkeypatch, tmp_path, error, why):
-    design = analyses_module.design_analysis
+    design = analyses_module.design_and_judge
     calls = []
 
-    def failing(pool, keep, options, progress=None):
+    def failing(*arguments, **options):
         calls.append(1)
         if len(calls) > 1:
             raise error
-        return design(pool, keep, options, progress)
+        return design(*arguments, **options)
 
-    monkeypatch.setattr(analyses_module, "design_analysis", failing)
+    monkeypatch.setattr(analyses_module, "design_and_judge", failing)
     plan = plan_of(
         sub_analyses={"by": []}, oasys={"trio": False},
         sensitivity={"calipers": [], "orders": 0, "placebo": False},

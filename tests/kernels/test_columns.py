@@ -9,6 +9,7 @@ from kernels.columns import (
     add_level_to_cells,
     column_moments,
     mark_used,
+    number_in_order,
     pack_categories,
     translate,
 )
@@ -135,3 +136,14 @@ def test_indices_are_marked_and_translated(m, n, seed):
     codes = np.empty(n, dtype=np.uint16)
     assert translate(indices, table, 65_535, codes) == np.sum(table[indices] == 65_535)
     assert np.array_equal(codes, table[indices])
+
+
+@given(st.lists(st.integers(0, 40), max_size=60))
+@examples(200, 20)
+def test_values_are_numbered_by_their_first_occurrence(values):
+    number, numbered = np.full(41, 7), np.empty(len(values), dtype=np.int64)
+    known = number_in_order(np.array(values, dtype=np.int64), number, numbered)
+    first = {value: place for place, value in enumerate(dict.fromkeys(values))}
+    assert known == len(first)
+    assert numbered.tolist() == [first[value] for value in values]
+    assert number.tolist() == [first.get(value, -1) for value in range(41)]

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from engine.effects.difference import difference_intervals
 from engine.effects.estimates import Estimate
-from engine.effects.neighbourhoods import Neighbourhoods, judged_match
+from engine.effects.intervals import Interval
+from engine.effects.neighbourhoods import Neighbourhoods, find_neighbourhoods, judged_match
 from engine.effects.outcome import Outcome
 from engine.effects.sample import MatchedSample
 from engine.effects.sensitivity.confounder import LeftOut, left_out_covariates
@@ -28,9 +29,12 @@ from engine.matching.options import MatchOptions
 from engine.matching.pairing import pair_with_replacement
 from engine.matching.rows import Rows
 from engine.matching.scoring import Scoring
+from kernels.logistic import TOGETHER
 
 _BENCHMARK_ROWS = 100_000
 """Rows from which the strength of covariates is taken in larger tables, evenly spread."""
+_ROWS_AT_ONCE = 1 << 21
+"""Rows of matches in other orders that are held at a time: of a large table one match."""
 
 
 @dataclass(frozen=True)
@@ -162,11 +166,15 @@ def _band(
 ) -> InstabilityBand:
     """Match in other orders; a match too small for an interval gives no estimate."""
     own = estimate.interval
+    others: list[Interval | None]
     if options.replace and not _depends_on_ties(sample, scoring, options):
-        return instability_band([own.estimate] * orders, [own.standard_error] * orders)
-    pairings = (pair_in_order(scoring.problem, rows, options, n) for n in range(1, orders))
-    matches = (judged_match(sample, pairing) for pairing in pairings)
-    others = difference_intervals(estimate.outcome, values, matches)
+        same = [(sample, find_neighbourhoods(sample))]
+        others = list(difference_intervals(estimate.outcome, values, same)) * (orders - 1)
+    else:
+        pairings = (pair_in_order(scoring.problem, rows, options, n) for n in range(1, orders))
+        matches = (judged_match(sample, pairing) for pairing in pairings)
+        at_once = min(max(_ROWS_AT_ONCE // sample.n_rows, 1), TOGETHER)
+        others = list(difference_intervals(estimate.outcome, values, matches, at_once=at_once))
     nan = float("nan")
     found = [
         (nan, nan) if one is None else (one.estimate, one.standard_error) for one in (own, *others)
@@ -175,16 +183,21 @@ def _band(
 
 
 def _depends_on_ties(sample: MatchedSample, scoring: Scoring, options: MatchOptions) -> bool:
-    """Whether the order of rows decides any set of a match with replacement.
+    """Whether the order of rows may decide a set of a match with replacement.
 
-    It decides between partners at one distance only. Where nobody else is as far as the last
-    partner of a set, every order has the same sets; sets that hold all who are tied do in any case.
+    It decides between equal scores only. Where the last partner of a set and the next one that
+    could be taken differ, every order has the same sets; sets that hold all who are tied do in any
+    case. Of a person's rows a set holds one, which an order may decide within a tie as well.
     """
+    problem = scoring.problem
+    if problem.person is not None and sample.has_repeated_people:
+        return True
     if options.ties == "all":
         return False
-    assert sample.sets is not None
-    every = pair_with_replacement(scoring.problem, ratio=options.ratio, ties_all=True)
-    return len(every.partner) > len(sample.sets.partner)
+    more = pair_with_replacement(problem, ratio=options.ratio + 1)
+    last = more.indptr[1:][more.set_size > options.ratio] - 2
+    score = problem.score[more.partner]
+    return bool((score[last] == score[last + 1]).any())
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from engine.release.rounding import (
     up,
 )
 
-GROUP, CELL, CLASS, ROUNDED, WHOLE, EXTREMES = "D1", "D2", "D3", "D4", "D5", "D7"
+GROUP, CELL, CLASS, ROUNDED, WHOLE, EXTREMES, BETWEEN = "D1", "D2", "D3", "D4", "D5", "D7", "D8"
 FEW_EXPECTED = "np"
 """Of the method, not of disclosure: fewer than 10 expected events."""
 FEW_PLANNED = "plan"
@@ -23,6 +23,10 @@ FEW_PLANNED = "plan"
 
 SIGNIFICANT = {"fewer", "more", "earlier", "later"}
 Results = dict[str, Any]
+_LEFT = (
+    "fewest people left when parts are taken from all; where they, or those on one side of a"
+    " figure, are too few, another part is held back with them"
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,8 @@ class Policy:
             (WHOLE, "rates in whole percent, interval ends rounded outward", None),
             (EXTREMES, "no smallest and largest; fewest people beyond a percentile",
              self.fewest_in_cell),
+            (BETWEEN, _LEFT,
+             self.fewest_people),
         )  # fmt: skip
         return {
             "profile": "strict",

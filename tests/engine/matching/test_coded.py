@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from engine.cohort.choose import choose_index
 from engine.cohort.pool import comparison_pool
 from engine.errors import InputError
-from engine.matching.designed import rows_of_pool
+from engine.matching.designed import design_analysis, rows_of_pool, with_exact
 from engine.matching.options import check_options
-from engine.matching.pool import build_pool, is_category
+from engine.matching.pool import build_pool, in_known_regions, is_category
 from engine.matching.rows import read_rows
 from engine.matching.store_columns import GROUPS
 from engine.matching.transformations import Transformations
@@ -44,7 +44,7 @@ def pool(truth_nation):
     )
 
 
-def options_for(covariates, exact):
+def options_for(covariates, exact, **others):
     return check_options(
         treatment="treated",
         covariates=covariates,
@@ -53,6 +53,7 @@ def options_for(covariates, exact):
         id="disposal_id",
         missing="indicator",
         seed=5,
+        **others,
     )
 
 
@@ -119,3 +120,22 @@ def test_the_whole_pool_shares_its_numbers(pool):
 def test_an_arm_without_people_is_refused(pool):
     with pytest.raises(InputError, match="Nobody is treated"):
         rows_of_pool(pool, ~pool.treated, options_for(("age_at_index",), ()))
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_other_exact_columns_change_the_match_and_leave_the_score(pool, replace):
+    keep = in_known_regions(pool, "probation_region")
+    exact = ("probation_region",)
+    main = design_analysis(pool, keep, options_for(COVARIATES[:6], (), replace=replace))
+    found = with_exact(main, pool, options_for(COVARIATES[:6], exact, replace=replace))
+    anew = design_analysis(pool, keep, options_for(COVARIATES[:6], exact, replace=replace))
+    assert found.scoring.logit is main.scoring.logit
+    assert found.scoring.logit.tobytes() == anew.scoring.logit.tobytes()
+    assert found.scoring.width == anew.scoring.width
+    assert found.options == anew.options
+    assert np.array_equal(found.rows.cell, anew.rows.cell)
+    assert np.array_equal(found.rows.person, anew.rows.person)
+    for one in ("focal", "indptr", "partner", "share"):
+        mine = getattr(found.matched.pairing, one)
+        assert np.array_equal(mine, getattr(anew.matched.pairing, one))
+    assert not np.array_equal(found.matched.weight, main.matched.weight)

@@ -11,7 +11,9 @@ from itertools import product
 
 import pytest
 
+from engine.effects.measures import MEASURES
 from engine.release.control.analyses import control_analysis
+from engine.release.control.differences import control_analyses
 from engine.release.control.match import (
     control_balance,
     control_certificate,
@@ -186,8 +188,6 @@ def test_how_few_did_not_reoffend_is_not_the_base_of_other_measures():
 
 
 def make_measures_of(kind):
-    from engine.effects.measures import MEASURES
-
     return next(one for one in MEASURES if one.kind == kind)
 
 
@@ -228,3 +228,91 @@ def test_a_gate_that_is_missed_never_shows_a_value_that_would_pass():
 
         assert rules[1]["value"] < rules[1]["limit"]
         assert rules[2]["value"] > rules[2]["limit"]
+
+
+# ------------------------------------------------- a whole, its parts, and people of no part
+
+RATE, _, DAYS, INDICTABLE = MEASURES[:4]
+
+
+def part_of(id_, kind, people, events, dimension=None):
+    """An analysis of so many treated people; half of the events are indictable offences."""
+    mean = events / people if people else 0.0
+    measures = [
+        make_measure(RATE, (people, events), (4000, 1500), (mean, 0.375), p=0.5),
+        make_measure(DAYS, (events, events), (1500, 1500), (120.0, 130.0), p=0.5),
+        make_measure(
+            INDICTABLE, (events, events // 2), (1500, 700), (0.5, 0.46), p=0.5, reoffenders=events
+        ),
+    ]
+    one = {**make_analysis(id_, kind, measures), "dimension": dimension, "level": id_}
+    one["counts"].update(
+        treated=people, treated_matched=people, reoffenders_treated=events,
+        comparison_matched=4000, reoffenders_comparison=1500,
+    )  # fmt: skip
+    one["gate"]["rules"][0]["value"] = people
+    one["gate"]["rules"][1]["value"] = 1.0
+    return one
+
+
+def not_run(id_, dimension):
+    nothing = {"counts": None, "gate": None, "balance_summary": None, "verdict": None}
+    why = {"status": "not_run", "why_not": "too_few_treated", "measures": []}
+    return {**part_of(id_, "sub", 1, 0, dimension), **nothing, **why}
+
+
+def split_study(people, parts, *, run_from):
+    """Exact analyses: the total, and each part of at least so many people; the last is unnamed."""
+    made = [part_of("main", "main", people, sum(events for _, events in parts))]
+    for number, (n, events) in enumerate(parts):
+        name = f"part {number}"
+        made.append(
+            part_of(name, "sub", n, events, "sex") if n >= run_from else not_run(name, "sex")
+        )
+    return made
+
+
+def trio_study(people, parts):
+    """The total and two runs on the first part; the others have no assessment."""
+    runs = [part_of(f"run {n}", "oasys", *parts[0]) for n in range(2)]
+    return [part_of("main", "main", people, sum(events for _, events in parts)), *runs]
+
+
+def dropped(found):
+    """Releases of parts as they were before anything stood between a total and its parts."""
+    return [control_analysis(POLICY, one) for one in found]
+
+
+STUDIES = {
+    "a small level that is not run": ((84, 19), lambda *a: split_study(*a, run_from=60)),
+    "a level that is not run": ((84, 45), lambda *a: split_study(*a, run_from=60)),
+    "two levels": ((84, 61), lambda *a: split_study(*a, run_from=60)),
+    "people of no level": ((84, 9), lambda *a: split_study(*a, run_from=60)[:-1]),
+    "people without an assessment": ((78, 25), trio_study),
+    "many without an assessment": ((78, 66), trio_study),
+}
+
+
+def all_of(sizes, make, control):
+    """What is seen of every pair of events of two parts, and the protected number."""
+    for events in product(range(sizes[0] + 1), range(min(sizes[1], 30) + 1)):
+        parts = list(zip(sizes, events, strict=True))
+        yield control(make(sum(sizes), parts)), events[1], 50
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_a_part_that_is_not_published_is_not_had_by_subtraction(name):
+    sizes, make = STUDIES[name]
+
+    assert given_away(all_of(sizes, make, lambda one: control_analyses(POLICY, one))) == []
+    assert given_away(all_of(sizes, make, dropped))
+
+
+def test_how_few_of_a_part_did_not_reoffend_is_not_had_by_subtraction():
+    def studies(control):
+        for events, others in product(range(85), range(30)):
+            made = split_study(84 + 61, [(84, events), (61, 61 - others)], run_from=60)
+            yield control(made), others, 50
+
+    assert given_away(studies(lambda one: control_analyses(POLICY, one))) == []
+    assert given_away(studies(dropped))
