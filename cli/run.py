@@ -132,6 +132,10 @@ def run(
                 "They count as not found. Fill private/review.xlsx and run again with --decisions.",
                 err=True,
             )
+        typer.echo(
+            f"What may go back to the sender, row by row, is in {out / 'private/for-sender.csv'}.",
+            err=True,
+        )
         typer.echo(f"What may be handed over is in {out / 'release'}.", err=True)
 
 

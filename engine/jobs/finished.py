@@ -21,7 +21,7 @@ from engine.plan.model import Plan
 from engine.plan.reading import check_plan
 from engine.release.folder import MANIFEST, read_file, read_manifest
 from engine.release.linear_form import outcome_name
-from engine.release.manifest import code_sha256, content_id
+from engine.release.manifest import code_sha256, content_id, id_name
 
 Floats = NDArray[np.float64]
 
@@ -186,7 +186,7 @@ def require_consistent(folder: Path, manifest: Mapping[str, Any]) -> None:
         listed = all({"name", "sha256"} <= one.keys() for one in manifest["files"])
         hashed = all({"name", "sha256"} <= one.keys() for one in manifest["inputs"])
         known = manifest["kind"] in {"match", "study"}
-        whole = own == manifest["content_id"] and listed and hashed and known
+        whole = own == manifest[id_name(manifest["kind"])] and listed and hashed and known
     except (KeyError, TypeError, AttributeError):
         whole = False
     if not whole:

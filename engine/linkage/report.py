@@ -13,7 +13,13 @@ import pyarrow as pa
 from engine.linkage.decisions import METHODS, Decided
 from engine.submission.dates import age_on
 
-AGE_BANDS = ((0, "under 21"), (21, "21 to 24"), (25, "25 to 34"), (35, "35 to 49"), (50, "50 over"))
+AGE_BANDS = (
+    (0, "under 21"),
+    (21, "21 to 24"),
+    (25, "25 to 34"),
+    (35, "35 to 49"),
+    (50, "50 and over"),
+)
 WEIGHT_STEP, LOWEST_WEIGHT, HIGHEST_WEIGHT = 3, -12, 30
 SUREST = (0.0, 0.5, 0.9, 0.99, 0.999, 1.0)
 """Bands of the predicted probability."""
@@ -181,7 +187,7 @@ def _bias(people: pa.Table, linked: Sequence[bool]) -> list[Bias]:
         if len(counts) > FEW_LEVELS:
             continue
         hits = Counter(level for level, hit in zip(levels, linked, strict=True) if hit)
-        for level, rows in sorted(counts.items()):
+        for level, rows in sorted(counts.items(), key=_by_age if column == "age" else None):
             others = total - rows
             share = hits[level] / rows
             other = (right - hits[level]) / others if others else share
@@ -192,6 +198,12 @@ def _bias(people: pa.Table, linked: Sequence[bool]) -> list[Bias]:
             )
             found.append(Bias(column, level, rows, hits[level], share, share - other, error))
     return found
+
+
+def _by_age(band: tuple[str, int]) -> int:
+    """Return the place of an age band, the youngest first and those of no known age last."""
+    labels = [label for _, label in AGE_BANDS]
+    return labels.index(band[0]) if band[0] in labels else len(labels)
 
 
 def _kinds(people: pa.Table) -> dict[str, list[str]]:

@@ -18,6 +18,7 @@ from engine.release.disclosure import Policy, Released, release_bootstrap, relea
 from engine.release.encoding import json_bytes
 from engine.release.files import Staged, discard, publish, stage_bytes, stage_json
 from engine.release.folder import MANIFEST, locked, read_file, read_manifest
+from engine.release.manifest import id_name
 from engine.release.pages import match_page
 from engine.release.report.files import PAGE, stage_report
 from engine.release.study_folder import RELEASE, AuditLog
@@ -113,7 +114,8 @@ def publish_study_bootstrap(
 def _same(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return the manifest as it is now, if it is still that of the same output."""
     current = read_manifest(folder)
-    if current is None or current["content_id"] != manifest["content_id"]:
+    name = id_name(manifest["kind"])
+    if current is None or current.get(name) != manifest[name]:
         raise InputError(
             f"the {manifest['kind']} has been made anew while its bootstrap ran",
             rule="a bootstrap belongs to what it has resampled",

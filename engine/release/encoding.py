@@ -17,6 +17,7 @@ ROW_GROUP = 1 << 20
 _FEW_VALUES = ("arm", "weight")
 _FORMULA_STARTS = tuple("=+-@\t\r\n\0\uff1d\uff0b\uff0d\uff20")
 _BREAK = re.compile(r"[\t\n\r\u2028\u2029]")
+_EXACT = 2.0**53
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _JSON_ESCAPED = re.compile("[\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -71,9 +72,9 @@ def csv_bytes(table: pa.Table) -> bytes:
     -------
     bytes
         UTF-8 with a header and line feeds. Numbers are written in their shortest exact form, so a
-        negative number stays a number; a text that a spreadsheet could take for a formula gets a
-        leading apostrophe; control characters are left out and line breaks are spaces; null and
-        NaN are empty cells.
+        negative number stays a number and a whole one has no decimals; a text that a spreadsheet
+        could take for a formula gets a leading apostrophe; control characters are left out and line
+        breaks are spaces; null and NaN are empty cells.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -88,6 +89,8 @@ def _csv_cell(cell: object) -> object:
         return ""
     if isinstance(cell, bool):
         return "true" if cell else "false"
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _EXACT:
+        return int(cell)
     if isinstance(cell, int | float):
         return cell
     return _csv_text(str(cell))

@@ -113,6 +113,24 @@ def content_id(options: Mapping[str, Any], content: str, code: str | None = None
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
 
+def id_name(kind: str) -> str:
+    """Name under which the manifest of an output has its id.
+
+    Parameters
+    ----------
+    kind : str
+        As in the manifest.
+
+    Returns
+    -------
+    str
+        ``content_id`` for a match, whose id is made from people and columns and stands on its page;
+        else ``run_id``, made from the bytes of the input files: the content id of a study is that
+        of its results.
+    """
+    return "content_id" if kind == "match" else "run_id"
+
+
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages that take part in a result."""
     found = {"python": platform.python_version()}
@@ -170,7 +188,7 @@ def build_manifest(
         "format": FORMAT,
         "kind": kind,
         "status": "incomplete" if ended is None else "complete",
-        "content_id": content_id(facts.options, facts.content, code),
+        id_name(kind): content_id(facts.options, facts.content, code),
         "software": {"name": "justicelab", "version": software_version(), "code_sha256": code},
         "versions": versions(),
         "content_sha256": facts.content,

@@ -322,7 +322,9 @@ def robustness_results(found: Robustness) -> dict[str, Any]:
                     }
                     for one in left_out.benchmarks[:_SHOWN_UNMATCHED]
                 ],
-                "covariates_in_all": len(left_out.benchmarks),
+                "covariates_in_all": len(
+                    {characteristic_of(one.name) for one in left_out.benchmarks}
+                ),
             },
             "placebos": [
                 {

@@ -31,7 +31,7 @@ STAGES = {
     "sentence": "No sentence that fits the dates of the service",
     "eligibility": "Not part of the analysis by its rules",
     "assessment": "No assessment near the start of the year",
-    "matching": "Nobody alike enough to compare with",
+    "matching": "Nobody near enough to be paired with",
 }
 """Who is lost at each stage of the attrition."""
 

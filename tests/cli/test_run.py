@@ -75,8 +75,9 @@ def test_a_study_from_the_command_line(run, tmp_path):
     exact = json.loads((tmp_path / "study" / "private" / "results.json").read_text())
     losses = [one for stage in exact["attrition"]["stages"] for one in stage["reasons"]]
     (waiting,) = [one["lost"] for one in losses if one["code"] == "unresolved"]
-    note, end = result.stderr.splitlines()
+    note, back, end = result.stderr.splitlines()
     assert note.startswith(f"Note: rows with possible matches, none of them certain: {waiting}. ")
+    assert back.endswith("row by row, is in study/private/for-sender.csv.")
     assert end == "What may be handed over is in study/release."
     released = json.loads((tmp_path / "study" / "release" / "results.json").read_text())
     assert released["headline"]["verdict"].replace("_", " ") in result.stdout

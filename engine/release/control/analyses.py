@@ -4,6 +4,7 @@ from engine.release.control.policy import (
     CELL,
     CLASS,
     FEW_EXPECTED,
+    FEW_PLANNED,
     GROUP,
     SIGNIFICANT,
     Policy,
@@ -13,10 +14,10 @@ from engine.release.control.policy import (
     few_between,
     on_its_side,
     p_values,
-    plain_step,
     rough,
     rounded,
     share_of,
+    smd_of,
     spans_zero,
     strikes_of,
     two_decimals,
@@ -61,6 +62,8 @@ def control_analysis(policy: Policy, exact: Results) -> Results:
     kept = ("id", "kind", "label", "dimension", "level", "declared", "status", "why_not",
             "region_controlled", "verdict")  # fmt: skip
     counts = sizes_of(policy, exact["counts"] or dict.fromkeys(SIZES))
+    if exact["why_not"] == "too_few_treated":
+        counts["withheld"] = [FEW_PLANNED]
     own = exact["treated_only"]
     summary = exact["balance_summary"]
     return {
@@ -71,7 +74,7 @@ def control_analysis(policy: Policy, exact: Results) -> Results:
         if summary is None
         else {
             **column_alone(summary, "largest_smd_name", "largest_smd_label"),
-            "largest_smd": plain_step(summary["largest_smd"], 0.01),
+            "largest_smd": smd_of(summary["largest_smd"]),
         },
         "measures": control_measures(policy, exact["measures"]),
         "treated_only": None if own is None else treated_only_of(policy, own),
@@ -129,7 +132,11 @@ def gate_of(policy: Policy, exact: Results | None, counts: Results) -> Results |
             else:
                 value = int(on_its_side(share_of(policy, matched, treated), limit, -1.0))
         elif value is not None:
-            value = plain_step(value, 0.01) if rule["passed"] else on_its_side(value, limit, 0.01)
+            value = (
+                min(smd_of(value) or 0.0, limit)
+                if rule["passed"]
+                else on_its_side(value, limit, 0.01)
+            )
         named = column_alone(rule, "name", "label") if "name" in rule else rule
         rules.append({**named, "limit": limit, "value": value})
     return {"passed": exact["passed"], "rules": rules}

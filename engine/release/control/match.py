@@ -2,6 +2,7 @@
 
 from itertools import groupby
 
+from engine.matching.balance import CLOSE, FAIR
 from engine.release.control.policy import (
     CELL,
     CLASS,
@@ -17,6 +18,7 @@ from engine.release.control.policy import (
     plain_step,
     rounded,
     share_of,
+    smd_of,
     spans_zero,
     strikes_of,
 )
@@ -28,8 +30,6 @@ from engine.release.sensitivity_words import (
     left_out_sentence,
     placebo_sentence,
 )
-
-_CLOSE, _FAIR = 0.05, 0.10
 
 
 def control_balance(policy: Policy, exact: Results) -> Results:
@@ -45,13 +45,9 @@ def control_balance(policy: Policy, exact: Results) -> Results:
             **summary,
             **{
                 key: plain_step(summary[key], 0.01)
-                for key in (
-                    "largest_smd_before",
-                    "largest_smd_after",
-                    "auc_before",
-                    "auc_after",
-                )
+                for key in ("largest_smd_before", "auc_before", "auc_after")
             },
+            "largest_smd_after": smd_of(summary["largest_smd_after"]),
         },
         "rows": [balance_row_of(policy, row) for row in rows],
     }
@@ -74,7 +70,7 @@ def balance_row_of(policy: Policy, exact: Results) -> Results:
         **{key: exact[key] for key in ("name", "label", "group", "kind", "unit")},
         **{key: None if rules else mean_of(exact[key], exact["unit"]) for key in means},
         "smd_before": None if rules else plain_step(exact["smd_before"], 0.01),
-        "smd_after": None if rules else plain_step(size, 0.01),
+        "smd_after": None if rules else smd_of(size),
         "light": _light(size),
         "withheld": rules,
     }
@@ -232,7 +228,7 @@ def control_path(policy: Policy, exact: Results, rules: list[str]) -> Results:
         "treated_matched_percent": None
         if few or lost
         else share_of(policy, exact["treated_matched"], exact["treated"]),
-        "largest_smd": None if few else plain_step(exact["largest_smd"], 0.01),
+        "largest_smd": None if few else smd_of(exact["largest_smd"]),
         **(
             nothing
             if hidden
@@ -274,9 +270,9 @@ def control_certificate(policy: Policy, exact: Results) -> Results:
 
 
 def _light(size: float | None) -> str:
-    if size is None or abs(size) > _FAIR:
+    if size is None or abs(size) > FAIR:
         return "red"
-    return "green" if abs(size) <= _CLOSE else "amber"
+    return "green" if abs(size) <= CLOSE else "amber"
 
 
 def merged_levels(policy: Policy, levels: list[Results], name: str) -> list[Results]:
@@ -288,6 +284,7 @@ def merged_levels(policy: Policy, levels: list[Results], name: str) -> list[Resu
     a cell needs, nothing is given away.
     """
     least = policy.fewest_in_cell
+    levels = [row for row in levels if row["support"]["with"] or row["comparison_before"] != 0.0]
     few = [row for row in levels if row["support"]["with"] < least]
     shown = [row for row in levels if row["support"]["with"] >= least]
     if not few:
@@ -297,7 +294,10 @@ def merged_levels(policy: Policy, levels: list[Results], name: str) -> list[Resu
         _add_level(merged, row)
     people = merged["support"]["with"] + merged["support"]["without"]
     if merged["support"]["with"] < least and shown and people * len(shown) < 100 * least:
-        _add_level(merged, shown.pop())
+        joined = shown.pop()
+        if joined["label"] != merged["label"]:
+            merged["label"] = f"{joined['label']} or other"
+        _add_level(merged, joined)
     return [*shown, merged]
 
 

@@ -196,7 +196,7 @@ def control_profile(policy: Policy, exact: Results) -> Results:
 
 
 def section_of(policy: Policy, exact: Results, n: int) -> Results:
-    """Return one section of the profile."""
+    """Return one section of the profile; its shares are of everybody, as those of the balance."""
     found: Results = {key: exact[key] for key in ("name", "label", "kind")}
     found.update(levels=[], sums_to_100=None, mean=None, p10=None, p90=None, withheld=[])
     if exact["kind"] == "number":
@@ -209,20 +209,19 @@ def section_of(policy: Policy, exact: Results, n: int) -> Results:
             found["p10"], found["p90"] = digits(exact["p10"]), digits(exact["p90"])
         return {**found, "withheld": [] if beyond else [EXTREMES]}
     least = policy.fewest_in_cell
-    unknown = sum(one["n"] for one in exact["levels"] if one["level"] == "(missing)")
-    if 0 < unknown < least:  # the shares are then of those whose level is known
-        n -= unknown
-        exact = {**exact, "levels": [one for one in exact["levels"]
-                                     if one["level"] != "(missing)"]}  # fmt: skip
     shown = [one for one in exact["levels"] if one["n"] >= least]
-    rest = n - sum(one["n"] for one in shown)
-    if 0 < rest < least and shown:
-        rest += shown.pop()["n"]
+    rest, name = n - sum(one["n"] for one in shown), "others"
+    if 0 < rest < least and shown and n * len(shown) < 100 * least:
+        joined = shown.pop()
+        rest += joined["n"]
+        name = "others" if joined["label"] == "other" else f"{joined['label']} or others"
+    elif rest < least:  # whole percents of so many people do not give it away
+        rest = 0
     if not shown or (len(shown) == 1 and rest == 0):
         # One level that everybody has says something of each of them.
         return {**found, "withheld": [CLASS]}
     levels = [{"label": one["label"], "n": one["n"]} for one in shown]
-    levels += [{"label": "others", "n": rest}] if rest else []
+    levels += [{"label": name, "n": rest}] if rest else []
     if len(levels) < 2:
         return {**found, "withheld": [CLASS]}
     found["levels"] = [

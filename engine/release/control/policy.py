@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.errors import UsageError
+from engine.matching.balance import CLOSE, FAIR
 from engine.release.rounding import (
     down,
     p_text,
@@ -17,6 +18,8 @@ from engine.release.rounding import (
 GROUP, CELL, CLASS, ROUNDED, WHOLE, EXTREMES, BETWEEN = "D1", "D2", "D3", "D4", "D5", "D7", "D8"
 FEW_EXPECTED = "np"
 """Of the method, not of disclosure: fewer than 10 expected events."""
+FEW_PLANNED = "plan"
+"""Of the plan, not of disclosure: a part with fewer people than it asks for was not run."""
 
 SIGNIFICANT = {"fewer", "more", "earlier", "later"}
 Results = dict[str, Any]
@@ -153,6 +156,24 @@ def on_its_side(value: float, limit: float, step: float) -> float:
     shown = round_step(value, abs(step))
     missed = shown < limit if step < 0.0 else shown > limit
     return shown if missed else round_step(limit + step, abs(step))
+
+
+def smd_of(size: float | None) -> float | None:
+    """Return a standardised difference to two decimals, beyond each limit that it misses.
+
+    Examples
+    --------
+    >>> smd_of(0.0536), smd_of(-0.0536), smd_of(0.0499), smd_of(0.104), smd_of(0.0)
+    (0.06, -0.06, 0.05, 0.11, 0.0)
+    """
+    if size is None:
+        return None
+    shown = abs(size)
+    for limit in (FAIR, CLOSE):
+        if shown > limit:
+            shown = on_its_side(shown, limit, 0.01)
+            break
+    return round_step(shown if size > 0.0 else -shown, 0.01)
 
 
 def percent_up(share: float | None) -> int | None:

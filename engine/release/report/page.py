@@ -3,7 +3,7 @@
 import base64
 import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,16 @@ _GATE = {
 }
 """What each rule of the gate looks at."""
 
+_NOT_RUN = {
+    **WHY_NOT,
+    "too_few_treated": "fewer than the {plan.sub_analyses.fewest_people|count} people that the plan"
+    " asks for",
+}
+"""Why an analysis was not run; a chart has room for fewer words."""
+
 _RULES = {
+    "plan": "the part has fewer people than the plan asks of one, which is"
+    " {plan.sub_analyses.fewest_people|count}",
     "np": "fewer than {limits.least_expected|count} cases are expected, too few for a fair test",
     "30": "fewer than {limits.least_reoffenders|count} of those who took part reoffended",
 }
@@ -174,6 +183,11 @@ def _view(results: Mapping[str, Any]) -> dict[str, Any]:
         "care": [(code, CAVEATS[code]) for code in _CARE if code in (results.get("caveats") or ())][
             :2
         ],
+        "approvals": [
+            i
+            for i, one in enumerate(lookup(results, "service.questions") or ())
+            if one["key"] in (lookup(results, "service.groups") or ())
+        ],
         "caveats": [CAVEATS[code] for code in results.get("caveats") or () if code in CAVEATS],
         "glossary": GLOSSARY,
         "gate_words": _GATE,
@@ -186,7 +200,7 @@ def _view(results: Mapping[str, Any]) -> dict[str, Any]:
         "trio": trio_rows(results),
         "again": again.panel(results),
         "not_run": [
-            (i, WHY_NOT.get(str(one.get("why_not")), "not run"))
+            (i, Sentence(_NOT_RUN.get(str(one.get("why_not")), "not run")))
             for i, one in enumerate(results["analyses"])
             if one.get("status") == "not_run"
         ],
@@ -202,21 +216,49 @@ def _view(results: Mapping[str, Any]) -> dict[str, Any]:
             for i, one in enumerate(lookup(results, "profile.sections") or ())
             if one["kind"] == "shares" and not one.get("levels")
         ],
-        "spread": _spread(lookup(results, "attrition.groups") or []),
+        "spread": _spread(
+            lookup(results, "attrition.groups") or [],
+            lookup(results, "attrition.analysed_percent"),
+            lookup(results, "limits.count_base") / 2.0,
+        ),
+        "groups_held": _all_held(lookup(results, "attrition.groups"), "analysed"),
+        "links_held": _all_held(lookup(results, "linkage.by_group"), "linked_percent"),
         "balance_order": _by_size(lookup(results, "balance.rows") or []),
     }
 
 
-def _spread(groups: list[Mapping[str, Any]]) -> tuple[int, int] | None:
-    """Positions of the groups that lost most and fewest, where they differ."""
-    shares = [
+def _spread(
+    groups: list[Mapping[str, Any]], whole: float | None, half: float
+) -> tuple[int, int] | None:
+    """Positions of the groups that lost most and fewest, where rounding cannot have made it up.
+
+    Shares come from counts rounded by up to ``half``. Where the share of everybody is not between
+    the two, or counts that round to these could turn their order, there is nothing to be said.
+    """
+    shown = [
         (one["analysed_percent"], i)
         for i, one in enumerate(groups)
         if is_number(one.get("analysed_percent"))
     ]
-    if not shares or min(shares)[0] == max(shares)[0]:
+    if not shown or not is_number(whole):
         return None
-    return min(shares)[1], max(shares)[1]
+    (least, low), (most, high) = min(shown), max(shown)
+    if not least <= whole <= most:
+        return None
+    apart = _ends_of_share(groups[low], half)[1] < _ends_of_share(groups[high], half)[0]
+    return (low, high) if apart else None
+
+
+def _ends_of_share(group: Mapping[str, Any], half: float) -> tuple[float, float]:
+    """The least and the most that a share of rounded counts may stand for."""
+    part, of = group["analysed"], group["submitted"]
+    return (part - half) / (of + half), (part + half) / max(of - half, 1.0)
+
+
+def _all_held(rows: Sequence[Mapping[str, Any]] | None, field: str) -> bool:
+    """Whether a table has rows and nothing to show in any, by one and the same rule."""
+    rules = {tuple(one.get("withheld") or ()) for one in rows or ()}
+    return len(rules) == 1 and rules != {()} and all(one.get(field) is None for one in rows or ())
 
 
 def _by_size(rows: list[Mapping[str, Any]]) -> list[int]:

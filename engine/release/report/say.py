@@ -218,8 +218,10 @@ def _too_few(results: Mapping[str, Any], _: str) -> tuple[list[str], list[str]]:
 
 
 def _not_adequate(results: Mapping[str, Any], _: str) -> tuple[list[str], list[str]]:
-    lead = ["We could not find people who were enough like those who took part."]
-    for number, rule in enumerate(lookup(results, "analyses.0.gate.rules") or ()):
+    rules = lookup(results, "analyses.0.gate.rules") or ()
+    missed = {str(rule.get("code")) for rule in rules if not rule.get("passed")}
+    lead = [_ALL_PAIRED if missed == {"largest_smd"} else _NOT_FOUND]
+    for number, rule in enumerate(rules):
         words = None if rule.get("passed") else _MISSED.get(str(rule.get("code")))
         if words is not None and is_number(rule.get("value")):
             lead.append(words.replace("{~", f"{{analyses.0.gate.rules.{number}"))
@@ -239,6 +241,10 @@ def _not_adequate(results: Mapping[str, Any], _: str) -> tuple[list[str], list[s
     ]
 
 
+_NOT_FOUND = "We could not find people who were enough like those who took part."
+_ALL_PAIRED = (
+    "We found people to set them beside, but the two groups as a whole are not enough alike."
+)
 _MISSED = {
     "matched_treated": (
         "Only {~.value|count} of them could be paired with people like them, and at least"

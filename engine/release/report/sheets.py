@@ -136,12 +136,17 @@ def _arrow(sheet: Sheet) -> pa.Table:
 
 
 def _cells(results: Mapping[str, Any], base: str, fields: Sequence[tuple[str, str]]) -> list[Cell]:
-    """Cells of one row, the rules that hold figures back in the last one."""
+    """Cells of one row, the rules that hold figures back in the last one.
+
+    What is yes or no rests on figures: where those are held back, so is the answer.
+    """
     found: list[Cell] = []
+    held = lookup(results, f"{base}.withheld") or []
     for _, name in fields:
         value = lookup(results, f"{base}.{name}")
-        found.append(("yes" if value else "no") if isinstance(value, bool) else value)
-    held = lookup(results, f"{base}.withheld") or []
+        if isinstance(value, bool):
+            value = None if held else "yes" if value else "no"
+        found.append(value)
     return [*found, ", ".join(map(str, held)) or None]
 
 
@@ -266,7 +271,7 @@ def _path(results: Mapping[str, Any]) -> Sheet:
     return Sheet(
         "calipers",
         "Difference in people who reoffended, in every 100, for other calipers and ratios",
-        _headings(_PATH, "As planned"),
+        _headings(_PATH, "Match of the study"),
         rows,
         ("interval",),
     )

@@ -102,7 +102,9 @@ def _table(gptables: Any, pd: Any, sheet: Sheet) -> Any:
     """One sheet; every cell holds something, so that nobody takes a gap for the end."""
     held = len(sheet.columns) - 1
     rows = [[_shown(cell, row[held]) for cell in row[:held]] for row in sheet.rows]
-    legend = ["[z] means that there is no such figure."]
+    legend = []
+    if any(cell == _NOT_APPLICABLE for row in rows for cell in row):
+        legend.append("[z] means that there is no such figure.")
     if any(row[held] for row in sheet.rows):
         legend.append(
             "[suppressed: rule] marks a figure that is held back, with the rule that holds it back."

@@ -420,7 +420,7 @@ def test_other_sources_other_levels_and_tables_are_refused(study, tmp_path):
     manifest = json.loads(place.read_text())
     manifest["software"]["code_sha256"] = "0" * 64
     own = content_id(manifest["options"], manifest["content_sha256"], "0" * 64)
-    place.write_text(json.dumps(manifest | {"content_id": own}))
+    place.write_text(json.dumps(manifest | {"run_id": own}))
     with pytest.raises(InputError, match="another version"):
         bootstrap(study, Asked(REPLICATES))
 

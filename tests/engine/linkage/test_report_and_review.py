@@ -12,7 +12,7 @@ import python_calamine as calamine
 from engine.errors import CannotCreateError, InputError
 from engine.linkage.decisions import Decided
 from engine.linkage.link import link_people
-from engine.linkage.report import make_report
+from engine.linkage.report import AGE_BANDS, make_report
 from engine.linkage.review import decisions_csv, read_review, write_review
 from tests.engine.linkage.conftest import shares, without_numbers
 
@@ -98,6 +98,9 @@ def test_the_bias_table_compares_each_kind_with_all_others(linked):
     assert {column for column, _ in bias} == {
         "sex", "age", "identifier", "service_site", "completed"
     }  # fmt: skip
+    ages = [level for column, level in bias if column == "age"]
+    assert ages == [label for _, label in AGE_BANDS if label in ages]
+    assert ages[0] == "under 21"
     for column in ("sex", "age", "identifier"):
         assert sum(one.rows for key, one in bias.items() if key[0] == column) == people.num_rows
 

@@ -371,6 +371,86 @@ def test_a_lone_small_level_of_few_people_gets_company():
     assert found == {"group=a": 60, "group=(other)": 40}  # 100 - 60 - 33 would be the 7
 
 
+def levels_released(sizes, before):
+    exact = make_exact()
+    people = sum(sizes.values())
+    rows = [make_balance_row(f"sex={k}", "percent", n / people, n) for k, n in sizes.items()]
+    for row, n in zip(rows, sizes.values(), strict=True):
+        row["label"] = f"Sex: {row['name'].partition('=')[2]}"
+        row["support"]["without"] = people - n
+        row["comparison_before"] = before[row["label"].partition(": ")[2]]
+    exact["balance"].update(many=["sex"], rows=rows)
+    return {row["label"]: row["treated"] for row in released(exact)["balance"]["rows"]}
+
+
+def test_a_level_of_nobody_renames_no_other():
+    sizes = {"women": 19, "men": 84, "not known": 0}
+    before = {"women": 0.15, "men": 0.85, "not known": 0.0}
+
+    assert levels_released(sizes, before) == {"Sex: women": 18, "Sex: men": 82}
+    before |= {"men": 0.83, "not known": 0.02}
+    assert levels_released(sizes, before) == {"Sex: women": 18, "Sex: men or other": 82}
+
+
+@pytest.mark.parametrize(
+    ("name", "in_balance", "in_profile"),
+    [("elsewhere", "Sex: elsewhere or other", "elsewhere or others"),
+     ("other", "Sex: other", "others")],
+)  # fmt: skip
+def test_profile_and_balance_have_the_same_base(name, in_balance, in_profile):
+    sizes = {"UK": 89, name: 11, "not known": 3}
+    exact = make_exact()
+    exact["profile"]["n"] = 103
+    exact["profile"]["sections"] = [
+        {"name": "sex", "label": "Sex", "kind": "shares",
+         "levels": [{"level": "(missing)" if k == "not known" else k, "label": k, "n": n}
+                    for k, n in sizes.items()]},
+    ]  # fmt: skip
+    (section,) = released(exact)["profile"]["sections"]
+    profile = [one["percent"] for one in section["levels"]]
+
+    balance = levels_released(sizes, dict.fromkeys(sizes, 0.1))
+    assert profile == list(balance.values()) == [86, 14]
+    assert list(balance) == ["Sex: UK", in_balance]
+    assert section["levels"][1]["label"] == in_profile
+
+
+@pytest.mark.parametrize(
+    ("size", "shown", "light"),
+    [(0.0536, 0.06, "amber"), (-0.0501, -0.06, "amber"), (0.05, 0.05, "green"),
+     (0.1004, 0.11, "red"), (0.0996, 0.1, "amber"), (0.0049, 0.0, "green")],
+)  # fmt: skip
+def test_a_limit_of_likeness_is_never_shown_as_kept_where_it_was_missed(size, shown, light):
+    exact = make_exact()
+    exact["balance"]["rows"] = [make_balance_row("age", "number", 31.4, PEOPLE)]
+    exact["balance"]["rows"][0]["smd_after"] = size
+    exact["balance"]["summary"]["largest_smd_after"] = abs(size)
+    exact["analyses"][0]["balance_summary"]["largest_smd"] = abs(size)
+    exact["path"][0]["largest_smd"] = abs(size)
+    rule = exact["analyses"][0]["gate"]["rules"][2]
+    rule.update(value=abs(size), passed=abs(size) <= rule["limit"])
+    found = released(exact)
+
+    (row,) = found["balance"]["rows"]
+    assert (row["smd_after"], row["light"]) == (shown, light)
+    assert found["balance"]["summary"]["largest_smd_after"] == abs(shown)
+    assert found["analyses"][0]["balance_summary"]["largest_smd"] == abs(shown)
+    assert found["path"][0]["largest_smd"] == abs(shown)
+    assert found["analyses"][0]["gate"]["rules"][2]["value"] == abs(shown)
+
+
+def test_a_part_below_the_people_of_the_plan_names_the_plan_and_not_disclosure():
+    exact = make_exact()
+    part = make_analysis("sex=F", "sub", [make_measure(RATE, (90, 30), (400, 150), (0.33, 0.38))])
+    part.update(status="not_run", why_not="too_few_treated", counts=None, gate=None,
+                balance_summary=None, measures=[], verdict=None)  # fmt: skip
+    exact["analyses"].append(part)
+    counts = released(exact)["analyses"][1]["counts"]
+
+    assert counts["withheld"] == ["plan"]
+    assert [one for name, one in counts.items() if name != "withheld" and one is not None] == []
+
+
 def test_percentiles_need_people_beyond_them_and_there_are_no_extremes():
     exact = make_exact()
     section = exact["profile"]["sections"][1]

@@ -64,5 +64,13 @@ def test_manifest_says_what_was_made_from_what_and_how():
     assert json_bytes(manifest)
 
 
+def test_only_a_match_has_a_content_id_in_its_manifest():
+    """That of a study stands in its results, and is another one."""
+    manifest = build_manifest("study-release", FACTS, [], code="c", ended=None)
+
+    assert "content_id" not in manifest
+    assert manifest["run_id"] == content_id(FACTS.options, FACTS.content, "c")
+
+
 def test_a_manifest_without_an_end_is_incomplete():
     assert build_manifest("match", FACTS, [], code="c", ended=None)["status"] == "incomplete"

@@ -310,7 +310,7 @@ def attrition(rng, submitted):
         ("not_linked", "Not found in the national records"),
         ("no_index", "No sentence that fits the service’s dates"),
         ("not_eligible", "Reoffended before the service began"),
-        ("unmatched", "Nobody alike enough to compare with"),
+        ("unmatched", "Nobody near enough to be paired with"),
     ]
     left, stages = submitted, []
     for code, label in rng.sample(names, rng.randrange(2, 7)):
@@ -680,7 +680,7 @@ def study(seed, verdict=None):
             "expected_false_percent": rng.choice([None, 0.1]),
             "by_group": [{"group": "sex", "level": "M", "label": "Men", "linked_percent": 87}],
         },
-        "plan": {"match": {"ratio": 5}},
+        "plan": {"matching": {"ratio": 5}, "sub_analyses": {"fewest_people": 60}},
         "plan_sha256": "9f2c" + 60 * "0",
         "policy": {
             "profile": "strict",

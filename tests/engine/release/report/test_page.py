@@ -284,3 +284,82 @@ def test_parts_that_were_chosen_late_are_marked():
     assert "chosen later" not in early
     assert "chosen later" in late
     assert "Every part was named in the plan" not in late
+
+
+def test_a_table_without_rows_is_not_shown():
+    results = study(1, "inconclusive")
+    results["sensitivity"]["left_out"]["rows"] = []
+    words = words_of(study_page(results))
+
+    assert "as strong as this fact" not in words
+    assert "The strongest are shown" not in words
+    assert "The strongest are shown" in words_of(study_page(study(1, "fewer")))
+
+
+def test_the_share_of_everybody_never_lies_outside_those_of_its_groups():
+    """Counts of the least and the most that rounding lets stand, as a trial had them."""
+    results = study(1, "fewer")
+    results["attrition"].update(submitted=120, analysed=105, analysed_percent=88)
+    low, high = results["attrition"]["groups"]
+    low.update(submitted=50, analysed=40, analysed_percent=80)
+    high.update(submitted=110, analysed=95, analysed_percent=86)
+    assert "the share was lowest" not in words_of(study_page(results))
+
+    high.update(submitted=70, analysed=65, analysed_percent=93)
+    assert "the share was lowest" not in words_of(study_page(results))  # 37.5/52.5 to 42.5/47.5
+
+    low.update(submitted=500, analysed=400)
+    high.update(submitted=700, analysed=650)
+    assert "the share was lowest" in words_of(study_page(results))
+
+
+def test_groups_that_are_all_held_back_are_one_sentence():
+    results = study(1, "fewer")
+    for one in results["attrition"]["groups"]:
+        one.update(analysed=None, analysed_percent=None, withheld=["D2"])
+    results["linkage"]["by_group"] = [
+        {"group": "age", "level": n, "label": n, "linked_percent": None, "withheld": ["D2"]}
+        for n in ("under", "over")
+    ]
+    text = study_page(results)
+    words = words_of(text)
+
+    assert "Table of groups" not in text
+    assert "Table of links by group" not in text
+    assert "each group could be analysed is held back: [suppressed: D2]" in words
+    assert "national records of each group is held back: [suppressed: D2]" in words
+
+
+def test_a_closer_look_names_the_answers_that_call_for_it():
+    results = study(1, "fewer")
+    results["caveats"] = ["needs_approval"]
+    results["service"]["questions"].append({"key": "learning", "text": "Is it for learners?"})
+    assert "Is it for learners" not in first_screen(study_page(results))
+
+    results["service"]["groups"] = ["learning"]
+    assert "‘<span" in (screen := first_screen(study_page(results)))
+    assert "Is it for learners?" in screen
+
+
+def test_another_ratio_than_that_of_the_plan_is_said():
+    results = study(1, "fewer")
+    results["method"]["ratio"] = 20
+    assert "The plan asks for a ratio of 5" in words_of(study_page(results))
+
+    results["method"]["ratio"] = 5
+    assert "The plan asks for a ratio" not in words_of(study_page(results))
+
+
+def test_a_part_that_was_too_small_names_the_limit_of_the_plan():
+    results = study(1, "fewer")
+    part = results["analyses"][-1]
+    part.update(status="not_run", why_not="too_few_treated", measures=[])
+    part["counts"] = dict.fromkeys(part["counts"]) | {"withheld": ["plan"]}
+    results["withheld"].append({"rule": "plan", "figures": 1})
+    words = words_of(study_page(results))
+
+    assert "fewer than the 60 people that the plan asks for" in words
+    assert (
+        "[suppressed: plan] (the part has fewer people than the plan asks of one, which is 60)"
+        in words
+    )

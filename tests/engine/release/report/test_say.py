@@ -203,6 +203,17 @@ def test_a_match_that_is_not_adequate_says_what_is_missing_and_compares_nothing(
     assert can_say(results, "n_reoffences") is None
 
 
+def test_where_everybody_was_paired_it_is_not_said_that_nobody_was_found():
+    results = study(3, "match_not_adequate")
+    for rule in results["analyses"][0]["gate"]["rules"]:
+        rule["passed"] = rule["code"] != "largest_smd"
+    words = " ".join(text(results, one) for one in say.headline(results).lead)
+
+    assert "could not find" not in words
+    assert "two groups as a whole are not enough alike" in words
+    assert "most of all in" in words
+
+
 def test_too_few_reoffenders_says_what_would_cure_it():
     results = study(3, "too_few_reoffenders")
     told = say.headline(results)

@@ -2,13 +2,14 @@
 
 import io
 import json
+import re
 import zipfile
 
 import pytest
 from python_calamine import CalamineWorkbook
 
 from engine.errors import JusticeLabError
-from engine.release.encoding import json_bytes
+from engine.release.encoding import csv_bytes, json_bytes
 from engine.release.files import discard
 from engine.release.formats import is_number
 from engine.release.report.files import REPORT_FILES, stage_report
@@ -67,9 +68,27 @@ def test_a_figure_held_back_is_empty_in_csv_and_named_in_the_spreadsheet():
 
     assert row["difference"] is None
     assert row["withheld"] == "D2, np"
+    assert not row["more_than_chance"]
     head = next(i for i, cells in enumerate(table) if cells[0] == "Analysis")
     shown = dict(zip(table[head], table[head + 1], strict=True))
     assert shown["Difference"] == "[suppressed: D2, np]"
+    assert shown["More than chance"] == "[suppressed: D2, np]"
+
+
+def test_only_a_sheet_with_the_mark_explains_it(results):
+    marks = set()
+    for name, rows in list(read(workbook_bytes(results)).items())[3:]:
+        head = next(i for i, cells in enumerate(rows) if "" not in cells)
+        told = any("[z] means" in str(cell) for cells in rows[:head] for cell in cells)
+        there = any(cell == "[z]" for cells in rows[head:] for cell in cells)
+        assert told == there, name
+        marks.add(there)
+    assert marks == {True, False}
+
+
+def test_whole_numbers_have_no_decimals_in_csv(results):
+    for name, table in csv_tables(results).items():
+        assert not re.search(rb"(^|,)-?[0-9]+\.0(,|$)", csv_bytes(table), re.MULTILINE), name
 
 
 def test_the_spreadsheet_is_laid_out_as_public_bodies_are_asked_to(results):
