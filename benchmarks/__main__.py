@@ -51,11 +51,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--readme",
-        nargs="?",
+        nargs="*",
         type=Path,
-        const=RECORDS / "full.json",
         metavar="RECORD",
-        help="run nothing: put the table of a record (default: full.json) into README.md",
+        help="run nothing: put the tables of records into README.md (default: every full.json of "
+        "benchmarks/records and its folders, one for each machine)",
     )
     return parser
 
@@ -64,7 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the suites under pytest-benchmark; return 0 only if every bar is met."""
     given = _parser().parse_args(arguments)
     if given.readme is not None:
-        put_into_readme(given.readme, HERE.parent / "README.md")
+        records = given.readme or [RECORDS / "full.json", *sorted(RECORDS.glob("*/full.json"))]
+        put_into_readme(records, HERE.parent / "README.md")
         return 0
     out = given.out.resolve()
     if given.nations:

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -238,13 +239,13 @@ def as_short_table(record: dict[str, Any]) -> str:
     return "\n".join([*_rows(headings, cells), "", _machine_line(record)]) + "\n"
 
 
-def put_into_readme(record: Path, readme: Path) -> None:
-    """Replace what stands between the markers of a README by the table of a record.
+def put_into_readme(records: Sequence[Path], readme: Path) -> None:
+    """Replace what stands between the markers of a README by the tables of records.
 
     Parameters
     ----------
-    record : path
-        JSON of :func:`as_record`.
+    records : sequence of path
+        JSON of :func:`as_record`, one for each machine.
     readme : path
         Holds both markers, each once.
 
@@ -253,10 +254,11 @@ def put_into_readme(record: Path, readme: Path) -> None:
     ValueError
         A marker is missing or stands twice.
     """
-    table = as_short_table(json.loads(record.read_text(encoding="utf-8")))
+    found = [json.loads(record.read_text(encoding="utf-8")) for record in records]
+    tables = "\n".join(as_short_table(one) for one in found)
     text = readme.read_text(encoding="utf-8")
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise ValueError(f"{readme.name} must hold {BEGIN} and {END} once each")
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
-    readme.write_text(f"{before}{BEGIN}\n{table}{END}{after}", encoding="utf-8")
+    readme.write_text(f"{before}{BEGIN}\n{tables}{END}{after}", encoding="utf-8")

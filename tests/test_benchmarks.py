@@ -81,12 +81,13 @@ def test_table_replaces_only_what_stands_between_the_markers(tmp_path):
     record, readme = tmp_path / "full.json", tmp_path / "README.md"
     record.write_text(json.dumps(_record()), encoding="utf-8")
     readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
-    put_into_readme(record, readme)
+    put_into_readme([record, record], readme)
     once = readme.read_text(encoding="utf-8")
     assert once.startswith(f"before\n{BEGIN}\n| what |")
     assert once.endswith(f"{END}\nafter\n")
     assert "old" not in once
-    put_into_readme(record, readme)
+    assert once.count("| what |") == 2
+    put_into_readme([record, record], readme)
     assert readme.read_text(encoding="utf-8") == once
 
 
