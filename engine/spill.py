@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from engine.errors import StorageError
@@ -38,6 +39,9 @@ class Space(Protocol):
     def relieve(self, rows: slice | None = None, of: int = 0) -> None:
         """Give pages of files back where memory is short: those of some rows, or all."""
 
+    def relieve_arrow(self) -> None:
+        """Give back what Arrow keeps of columns that this thread has read and dropped."""
+
 
 class Memory:
     """Arrays in memory."""
@@ -50,6 +54,9 @@ class Memory:
 
     def relieve(self, rows: slice | None = None, of: int = 0) -> None:
         """See :class:`Space`; there is nothing to give back."""
+
+    def relieve_arrow(self) -> None:
+        """See :class:`Space`; the next column takes the place of the last."""
 
 
 MEMORY = Memory()
@@ -111,6 +118,10 @@ class Spill:
             self._maps.append((weakref.ref(mapped), _as_tuple(shape), kind.itemsize))
         self.relieve()
         return np.frombuffer(mapped, kind, count).reshape(shape)
+
+    def relieve_arrow(self) -> None:
+        """See :class:`Space`: its allocator keeps freed memory for each thread that read."""
+        pa.default_memory_pool().release_unused()
 
     def require_room(self, size: int) -> None:
         """Refuse where the disk has less room than ``size`` bytes now.

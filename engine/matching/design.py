@@ -181,6 +181,8 @@ def read_design(
             if count_missing(values):
                 numbers, empty = filled(numbers)
             numeric[place[i]] = numbers
+        del values
+        space.relieve_arrow()
         done += 1
         if progress is not None:
             progress(done / len(covariates))
