@@ -45,7 +45,7 @@ def demo(
 ) -> None:
     """Show the whole job on made-up people: three services, three studies, three reports.
 
-    One service works, one changes nothing, one takes people whom nobody resembles. It takes a
+    One service works, one changes nothing, one takes people too different to judge. It takes a
     minute or two. A demo that broke off goes on where it was.
 
     Example: justicelab demo

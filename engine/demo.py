@@ -1,6 +1,6 @@
 """The whole job on a nation that does not exist: records, store, three services, their reports.
 
-One service works, one changes nothing, one takes on people whom nobody resembles. What is true is
+One service works, one changes nothing, one takes on people too different to judge. What is true is
 known, because the nation is made up, so every reader can see whether the reports say it.
 """
 
