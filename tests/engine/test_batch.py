@@ -4,6 +4,7 @@ import csv
 import datetime as dt
 import json
 import shutil
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +19,7 @@ from engine.cohort.pool import comparison_pool, pool_base
 from engine.cohort.rules import IndexRules
 from engine.errors import InputError, StorageError, UsageError
 from engine.linkage.link import Wanted, link_people, link_submissions
+from engine.plan.reading import check_plan
 from engine.release.batch_overlap import too_alike, warnings_of
 from engine.release.batch_results import STANDINGS, changes, quarter_of, requests
 from engine.requested import request_of
@@ -235,6 +237,23 @@ def test_shares_and_processes_take_up_what_is_finished(plans, truth_nation, made
     for name in ("s0", "s1"):
         own, theirs = (files_of(f / "studies" / name) for f in (out, made.folder))
         assert own == theirs
+
+
+def test_the_pool_is_bounded_by_the_kinds_of_disposals_that_a_plan_takes(truth_nation):
+    store, check = truth_nation.store, SimpleNamespace(table=None)
+    index = read_years(store, "index", ["index_type", "excluded", "index_date"])
+    last = store.last_index_date.year
+    included = [
+        str(kind)
+        for kind, excluded, day in zip(
+            *(index[name].to_pylist() for name in index.column_names), strict=True
+        )
+        if excluded is None and day is not None and day.year <= last
+    ]
+    for kinds in (["community order"], ["release from custody", "caution"]):
+        plan = check_plan({"index": {"index_types": kinds}}, "plan")
+        _, pool = study_footprint.rows_of_study(store, plan, check)
+        assert pool == sum(included.count(kind) for kind in kinds) > 0
 
 
 @pytest.mark.parametrize("workers", [None, 3])

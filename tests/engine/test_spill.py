@@ -6,11 +6,15 @@ import os
 import time
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from engine import spill as module
 from engine.errors import StorageError
-from engine.spill import MEMORY, blocks, resident_bytes, spilling
+from engine.matching.design import read_design
+from engine.matching.identity import identify
+from engine.spill import MEMORY, Spill, blocks, resident_bytes, spilling
+from engine.tables import open_table
 
 MIB = 1 << 20
 
@@ -91,7 +95,19 @@ def test_room_can_be_asked_for_before_anything_is_made(tmp_path):
             spill.require_room(1 << 60)
 
 
+def test_what_arrow_keeps_is_given_back_after_each_column(tmp_path, monkeypatch):
+    given_back = []
+    monkeypatch.setattr(Spill, "relieve_arrow", lambda _: given_back.append("column"))
+    n = 50
+    table = pa.table({"id": range(n), "age": range(n), "sex": ["M", "F"] * (n // 2)})
+    source = open_table(table)
+    with spilling(1 << 30, tmp_path) as spill:
+        read_design(source, ("age", "sex"), (), identify(source, "id", 0), "error", space=spill)
+    assert len(given_back) == 2
+
+
 def test_memory_is_a_space_too():
+    MEMORY.relieve_arrow()
     MEMORY.relieve()
     assert not MEMORY.out_of_core
     assert MEMORY.empty((2, 3), np.uint16).dtype == np.uint16
