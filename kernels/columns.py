@@ -97,6 +97,51 @@ def take_rows(
     return columns._replace(numeric=values, numeric_start=start, cells=cells)
 
 
+def some_numbers(columns: CodedColumns, terms: np.ndarray) -> CodedColumns:
+    """Return the columns without the numbers that are none of some terms; nothing is copied.
+
+    Parameters
+    ----------
+    columns : CodedColumns
+    terms : bool, shape (p,)
+
+    Returns
+    -------
+    CodedColumns
+        Still of all p coefficients; that of a number left out counts nothing.
+    """
+    wanted = terms[columns.numeric_term]
+    return columns._replace(
+        numeric_start=columns.numeric_start[wanted],
+        centre=columns.centre[wanted],
+        scale=columns.scale[wanted],
+        numeric_term=columns.numeric_term[wanted],
+    )
+
+
+def part_of(columns: CodedColumns, terms: np.ndarray, first: int, last: int) -> CodedColumns:
+    """Return the columns that hold any of some terms, of a range of rows; cells are copied.
+
+    Parameters
+    ----------
+    columns : CodedColumns
+    terms : bool, shape (p,)
+    first, last : int
+        Range of rows.
+    """
+    start = columns.cell_start
+    there = np.append(terms, False)[columns.cell_term].any(axis=1)
+    groups = [g for g in range(len(columns.cells)) if there[start[g] : start[g + 1]].any()]
+    tables = [columns.cell_term[start[g] : start[g + 1]] for g in groups]
+    some = some_numbers(columns, terms)
+    return some._replace(
+        numeric_start=some.numeric_start + first,
+        cells=np.ascontiguousarray(columns.cells[groups, first:last]),
+        cell_start=np.cumsum([0, *map(len, tables)]).astype(np.int64),
+        cell_term=np.concatenate([columns.cell_term[:0], *tables]),
+    )
+
+
 @kernel()
 def column_moments(numeric, weights, centre, scale):
     """Fill the weighted mean and standard deviation of each number column.

@@ -9,10 +9,11 @@ mean back.
 import numpy as np
 
 from kernels._jit import CHUNK, kernel
-from kernels.blocks import chunk_count, fold, total, tree_add
+from kernels.blocks import chunk_count, fold, tree_add
 from kernels.cholesky import factor, invert, solve
 from kernels.columns import CodedColumns
 from kernels.elementary import exp_in_place, logarithm
+from kernels.extrapolation import extrapolated
 from kernels.logistic import (
     deviance_and_gradient,
     gradient_of_residual,
@@ -39,10 +40,6 @@ _POLISHED = 1e-11
 _POLISHING = 6
 """Firth's steps go on from 1e-8 until nothing but rounding is left, but at most so many: what a
 step gains is a factor, so the estimate is as far off as the gradient says."""
-_REMEMBERED = 8
-"""Steps from which Firth's next one is extrapolated."""
-_LEAST_LENGTH = 1e-14
-"""Share of its squared length that a remembered change must have left after the others."""
 
 
 @kernel()
@@ -72,37 +69,6 @@ def _log_determinant(lower: np.ndarray, active: np.ndarray) -> float:
     for log in logs:
         value += 2.0 * float(log)
     return value
-
-
-def _extrapolated(
-    memory: list[tuple[np.ndarray, np.ndarray]],
-    beta: np.ndarray,
-    step: np.ndarray,
-    weight: np.ndarray,
-) -> np.ndarray:
-    """Return the step that the last few and this one together suggest; remember this one."""
-    memory.append((beta, step))
-    if len(memory) == 1:
-        return step
-    del memory[: -_REMEMBERED - 1]
-    change = np.array([step - one for _, one in memory[:-1]])
-    moved = np.array([beta - one for one, _ in memory[:-1]])
-    m = len(change)
-    products, right = np.empty((m, m)), np.empty(m)
-    for i in range(m):
-        scaled = change[i] * weight
-        right[i] = float(total(scaled * step))
-        for j in range(m):
-            products[i, j] = float(total(scaled * change[j]))
-    usable = np.ones(m, dtype=np.bool_)
-    lower, share = np.empty_like(products), np.empty(m)
-    # From the latest to the earliest: of two that say the same the later one stays.
-    factor(np.ascontiguousarray(products[::-1, ::-1]), lower, usable, _LEAST_LENGTH)
-    solve(lower, usable, np.ascontiguousarray(right[::-1]), share)
-    found = step.copy()
-    for i in range(m):
-        found -= share[m - 1 - i] * (moved[i] + change[i])
-    return found
 
 
 def fit_firth(
@@ -182,7 +148,7 @@ def fit_firth(
         solve(augmented, active, gradient, step)
         plain = step * min(1.0, 5.0 / max(float(np.max(np.abs(step))), 1e-300))
         # One step moves no scaled coefficient by more than 5, as far as the data reach at all.
-        step = _extrapolated(memory, beta, step, np.diagonal(information))
+        step = extrapolated(memory, beta, step, np.diagonal(information))
         if float(np.max(np.abs(step))) > 5.0:
             step = plain
         kept = information.copy(), lower.copy()

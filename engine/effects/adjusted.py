@@ -21,8 +21,9 @@ from engine.matching.caliper import probabilities
 from kernels.blocks import total
 from kernels.cholesky import factor, solve
 from kernels.columns import CodedColumns, take_rows
+from kernels.dependence import independent_columns
 from kernels.logistic import gradient_of_residual, information_matrix
-from kernels.newton import CONVERGED, fit, independent_columns
+from kernels.newton import CONVERGED, fit
 
 ALL_TERMS = "g-computation on the propensity terms"
 SCORE_ONLY = "g-computation on the logit"

@@ -19,7 +19,8 @@ from engine.errors import UsageError
 from kernels.blocks import total_product
 from kernels.cholesky import factor
 from kernels.columns import CodedColumns
-from kernels.newton import CONVERGED, fit, independent_columns
+from kernels.dependence import independent_columns
+from kernels.newton import CONVERGED, fit
 from kernels.refit import REFITTED, WIDTH, counts_into, refit
 from kernels.rematch import Recipe, rematch
 from kernels.resample import (

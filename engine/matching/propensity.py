@@ -29,10 +29,11 @@ from engine.matching.screening import (
 from engine.matching.separation import SeparatedTerm, describe_separated, separated_terms
 from engine.spill import Space
 from kernels.cholesky import condition_number
-from kernels.columns import CodedColumns, take_rows
+from kernels.columns import CodedColumns, some_numbers, take_rows
+from kernels.dependence import independent_columns
 from kernels.elementary import logarithm
 from kernels.firth import correct_intercept, fit_firth
-from kernels.newton import CONVERGED, NewtonFit, Sums, fit, independent_columns
+from kernels.newton import CONVERGED, NewtonFit, Sums, fit
 
 FitMethod = Literal["ml", "ridge", "firth"]
 SumsOf = Callable[[CodedColumns, NDArray[np.uint8], NDArray[np.float64]], Sums]
@@ -239,6 +240,7 @@ def fit_propensity(
             counts = count_levels(design.codes, _sizes(design), taking_part(treated, work))
     columns, constant = code_columns(design, work)
     dropped, active = _usable_columns(design, counts, columns, constant, names, work)
+    columns = some_numbers(columns, active)
     label = treated.astype(np.uint8)
     part, own = columns, work
     kept: slice | NDArray[np.int64] = slice(None)

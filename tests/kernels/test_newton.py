@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels.columns import number_columns, pack_categories
+from kernels.dependence import DEPENDENCE_TOLERANCE, independent_columns
 from kernels.logistic import gradient_of_residual
-from kernels.newton import CONVERGED, DEPENDENCE_TOLERANCE, fit, independent_columns
+from kernels.newton import CONVERGED, fit
 from tests import naive
 from tests.kernels.support import (
     COMPILED,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kernels import newton
+from kernels import dependence, newton
 from kernels._jit import CHUNK
 from kernels.cholesky import factor
 from kernels.columns import number_columns
@@ -59,7 +59,7 @@ def test_each_stratum_gets_its_draws():
 
 
 def full_fit(table, ridge=0.0):
-    active = newton.independent_columns(
+    active = dependence.independent_columns(
         table.columns, np.empty(0), np.ones(table.columns.n_terms, dtype=np.bool_)
     )
     fitted = newton.fit(table.columns, table.treated, np.empty(0), active, ridge=ridge)

@@ -36,7 +36,7 @@ from engine.effects.sources import (
 from engine.errors import UsageError
 from engine.matching.pairing import pair_with_replacement, pair_without_replacement
 from engine.matching.problem import Problem
-from kernels import newton
+from kernels import dependence, newton
 from kernels.columns import number_columns, take_rows
 from kernels.philox import STAGE_COUNTS
 from kernels.refit import counts_into
@@ -192,7 +192,7 @@ def test_more_draws_begin_with_the_same_ones():
 def a_study(n=500, seed=0, numbers=2, levels=(3,)):
     """A table, its fit, outcomes, and how to draw."""
     table = make_table(n, numbers, levels, seed=seed, share=0.2)
-    active = newton.independent_columns(
+    active = dependence.independent_columns(
         table.columns, np.empty(0), np.ones(table.columns.n_terms, dtype=np.bool_)
     )
     fitted = newton.fit(table.columns, table.treated, np.empty(0), active)

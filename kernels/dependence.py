@@ -1,0 +1,121 @@
+"""Which columns of a model are linearly independent, told from a few rows and proved on all.
+
+A dependence of the whole table is one of every sample of its rows: columns that are independent in
+a sample are independent. A column that seems dependent there comes with the combination of earlier
+columns that it would be. Either that holds in every row, which one look at those columns shows, or
+rows are found in which it does not, and these join the sample.
+"""
+
+import numpy as np
+
+from kernels.blocks import total
+from kernels.cholesky import factor, solve
+from kernels.columns import CodedColumns, part_of, take_rows
+from kernels.logistic import information_matrix, linear_predictor
+
+DEPENDENCE_TOLERANCE = 1e-11
+"""A column is dependent on those before it when the squared length left is at most this share of
+its own: R's glm uses 1e-11 on lengths, which squared products cannot resolve in float64."""
+_ROWS = 32_768
+"""Rows of the first sample."""
+_ROUNDS = 4
+"""Samples before the whole table is taken."""
+_WITNESSES = 256
+"""Rows that join the sample for each combination that does not hold."""
+_NOTHING = 1e-9
+"""Share of a column's length below which what another adds to it is rounding."""
+_BLOCK = 1 << 16
+
+
+def independent_columns(
+    columns: CodedColumns, weights: np.ndarray, candidates: np.ndarray
+) -> np.ndarray:
+    """Return which of the candidate columns do not depend linearly on those before them.
+
+    Parameters
+    ----------
+    columns : CodedColumns
+    weights : float64, shape (n,) or (0,)
+        Rows of weight 0 do not count.
+    candidates : bool, shape (p,)
+        Columns to consider.
+
+    Returns
+    -------
+    bool, shape (p,)
+
+    Notes
+    -----
+    Pivot order is the order of the coefficients, so of two dependent columns the later one goes.
+    Costs the cross-products of some 32,768 rows, and a look at the columns of each combination.
+    """
+    n = columns.cells.shape[1]
+    rows = np.arange(0, n, n // _ROWS if n >= 2 * _ROWS else 1)
+    for _ in range(_ROUNDS):
+        products, lower, active = _factored(columns, weights, candidates, rows)
+        suspects = np.flatnonzero(candidates & ~active)
+        if not len(suspects) or len(rows) == n:
+            return active
+        witnesses = [
+            _witnesses(columns, weights, _combination(products, lower, active, int(suspect)))
+            for suspect in suspects
+        ]
+        if not any(len(found) for found in witnesses):
+            return active
+        rows = np.union1d(rows, np.concatenate(witnesses))
+    return _factored(columns, weights, candidates, np.arange(n))[2]
+
+
+def _factored(
+    columns: CodedColumns, weights: np.ndarray, candidates: np.ndarray, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return cross-products of some rows, their factor, and the columns that are in it."""
+    whole = len(rows) == columns.cells.shape[1]
+    sample = columns if whole else take_rows(columns, rows)
+    own = weights if whole or not len(weights) else weights[rows]
+    products = information_matrix(sample, np.empty(len(rows)), own, flat=True)
+    active = candidates.copy()
+    lower = np.empty_like(products)
+    factor(products, lower, active, DEPENDENCE_TOLERANCE)
+    return products, lower, active
+
+
+def _combination(
+    products: np.ndarray, lower: np.ndarray, active: np.ndarray, suspect: int
+) -> np.ndarray:
+    """Return coefficients with which a column and those before it would sum to nothing."""
+    earlier = active.copy()
+    earlier[suspect:] = False
+    share = np.empty(len(products))
+    solve(lower, earlier, np.ascontiguousarray(products[:, suspect]), share)
+    length = np.sqrt(np.diagonal(products))
+    share[np.abs(share) * length <= _NOTHING * length[suspect]] = 0.0
+    share = -share
+    share[suspect] = 1.0
+    return share
+
+
+def _witnesses(columns: CodedColumns, weights: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Return rows in which a combination of columns is not nothing; none where it holds."""
+    n = columns.cells.shape[1]
+    alone = np.zeros_like(share)
+    suspect = int(np.flatnonzero(share)[-1])
+    alone[suspect] = share[suspect]
+    left = length = 0.0
+    found: list[np.ndarray] = []
+    for first in range(0, n, _BLOCK):
+        last = min(first + _BLOCK, n)
+        counted = weights[first:last] if len(weights) else np.ones(last - first)
+        squares = []
+        for one in (share, alone):
+            value = np.empty(last - first)
+            linear_predictor(part_of(columns, one != 0.0, first, last), one, value)
+            squares.append(counted * value * value)
+        left += float(total(squares[0]))
+        length += float(total(squares[1]))
+        limit = DEPENDENCE_TOLERANCE * squares[1].mean()
+        found.append(first + np.flatnonzero(squares[0] > limit))
+    if left <= DEPENDENCE_TOLERANCE * length:
+        return np.empty(0, dtype=np.int64)
+    rows = np.concatenate(found)
+    return rows[:: max(1, len(rows) // _WITNESSES)]
