@@ -11,7 +11,8 @@ import numpy as np
 from kernels.blocks import total
 from kernels.cholesky import factor, solve
 from kernels.columns import CodedColumns, part_of, take_rows
-from kernels.logistic import information_matrix, linear_predictor
+from kernels.information import information_matrix
+from kernels.logistic import linear_predictor
 
 DEPENDENCE_TOLERANCE = 1e-11
 """A column is dependent on those before it when the squared length left is at most this share of

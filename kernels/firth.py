@@ -14,10 +14,10 @@ from kernels.cholesky import factor, invert, solve
 from kernels.columns import CodedColumns
 from kernels.elementary import exp_in_place, logarithm
 from kernels.extrapolation import extrapolated
+from kernels.information import information_matrix
 from kernels.logistic import (
     deviance_and_gradient,
     gradient_of_residual,
-    information_matrix,
     leverages,
     linear_predictor,
 )

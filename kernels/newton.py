@@ -21,7 +21,8 @@ from kernels.cholesky import factor, invert, solve
 from kernels.columns import CodedColumns
 from kernels.elementary import logarithm
 from kernels.extrapolation import extrapolated
-from kernels.logistic import deviance_and_gradient, information_matrix
+from kernels.information import information_matrix
+from kernels.logistic import deviance_and_gradient
 from kernels.pilot import case_control_sample, pilot_sizes
 
 GRADIENT_TOLERANCE = 1e-8

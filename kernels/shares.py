@@ -10,7 +10,8 @@ import numpy as np
 from kernels._jit import CHUNK
 from kernels.blocks import chunk_count, tree_add
 from kernels.columns import CodedColumns
-from kernels.logistic import SEGMENTS, gradient_pass, information_segments, predictor_pass
+from kernels.information import SEGMENTS, information_segments
+from kernels.logistic import gradient_pass, predictor_pass
 
 BLOCK = 32
 """Chunks of a block, a power of two: 131,072 rows."""
@@ -80,7 +81,7 @@ def information_of_segments(
     Returns
     -------
     dense, cross, tables : float64
-        First dimension stop - start; see :func:`kernels.logistic.information_segments`.
+        First dimension stop - start; see :func:`kernels.information.information_segments`.
     """
     n = columns.cells.shape[1]
     rows = (n + SEGMENTS - 1) // SEGMENTS

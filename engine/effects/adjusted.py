@@ -22,7 +22,8 @@ from kernels.blocks import total
 from kernels.cholesky import factor, solve
 from kernels.columns import CodedColumns, take_rows
 from kernels.dependence import independent_columns
-from kernels.logistic import gradient_of_residual, information_matrix
+from kernels.information import information_matrix
+from kernels.logistic import gradient_of_residual
 from kernels.newton import CONVERGED, fit
 
 ALL_TERMS = "g-computation on the propensity terms"

@@ -27,7 +27,8 @@ from engine.release.folder import plain_errors, private_folder
 from engine.release.manifest import code_sha256
 from engine.spill import MEMORY, Space
 from kernels.columns import CodedColumns, number_columns
-from kernels.logistic import SEGMENTS, assemble_information, linear_predictor
+from kernels.information import SEGMENTS, assemble_information
+from kernels.logistic import linear_predictor
 from kernels.memory import one_range, unlocked
 from kernels.shares import (
     block_count,

@@ -8,7 +8,8 @@ from engine.spill import Space
 from kernels._jit import CHUNK
 from kernels.blocks import chunk_count
 from kernels.columns import CodedColumns
-from kernels.logistic import SEGMENTS, assemble_information, predictor_pass
+from kernels.information import SEGMENTS, assemble_information
+from kernels.logistic import predictor_pass
 from kernels.shares import (
     BLOCK,
     block_count,

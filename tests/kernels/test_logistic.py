@@ -6,13 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels._jit import CHUNK
+from kernels.information import information_matrix, information_pass
 from kernels.logistic import (
     TOGETHER,
     deviance_and_gradient,
     gradient_of_residual,
     gradient_pass,
-    information_matrix,
-    information_pass,
     leverages,
     linear_predictor,
     linear_predictors,

@@ -8,13 +8,8 @@ import pytest
 from kernels import shares
 from kernels._jit import CHUNK
 from kernels.columns import number_columns
-from kernels.logistic import (
-    SEGMENTS,
-    assemble_information,
-    deviance_and_gradient,
-    information_matrix,
-    linear_predictor,
-)
+from kernels.information import SEGMENTS, assemble_information, information_matrix
+from kernels.logistic import deviance_and_gradient, linear_predictor
 from kernels.shares import (
     block_count,
     gradient_of_blocks,
