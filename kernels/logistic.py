@@ -21,8 +21,40 @@ from kernels.elementary import exp_in_place, log_into
 _ROWS_PER_LOG = 512
 TOGETHER = 12
 """Linear predictors that share a pass over the columns."""
-_BLOCK = 256
-"""Rows of a block of such predictors, 24 kB: it stays in the first-level cache."""
+_BLOCK = 512
+"""Rows of a block of such predictors, 48 kB: with its columns it stays in the second-level cache."""
+
+
+@kernel(inline=True)
+def _add_numbers(columns, beta, first, eta):
+    """Add what the numbers make of the linear predictor of the rows from ``first`` on."""
+    m = eta.shape[0]
+    count = columns.numeric_start.shape[0]
+    # Four columns at a time, so that the predictor is read and written a quarter as often; the
+    # order of additions is that of one after another.
+    for j in range(0, count - 3, 4):
+        term = columns.numeric_term[j : j + 4]
+        scale = columns.scale[j : j + 4]
+        centre = columns.centre[j : j + 4]
+        c0, c1, c2, c3 = centre[0], centre[1], centre[2], centre[3]
+        s0, s1 = beta[term[0]] / scale[0], beta[term[1]] / scale[1]
+        s2, s3 = beta[term[2]] / scale[2], beta[term[3]] / scale[3]
+        at = columns.numeric_start[j : j + 4]
+        x0 = columns.numeric[at[0] + first : at[0] + first + m]
+        x1 = columns.numeric[at[1] + first : at[1] + first + m]
+        x2 = columns.numeric[at[2] + first : at[2] + first + m]
+        x3 = columns.numeric[at[3] + first : at[3] + first + m]
+        for i in range(m):
+            eta[i] = (
+                ((eta[i] + s0 * (x0[i] - c0)) + s1 * (x1[i] - c1)) + s2 * (x2[i] - c2)
+            ) + s3 * (x3[i] - c3)
+    for j in range(count // 4 * 4, count):
+        slope = beta[columns.numeric_term[j]] / columns.scale[j]
+        centre = columns.centre[j]
+        start = columns.numeric_start[j] + first
+        x = columns.numeric[start : start + m]
+        for i in range(m):
+            eta[i] += slope * (x[i] - centre)
 
 
 @kernel(inline=True)
@@ -31,14 +63,7 @@ def _predictor_chunk(columns, beta, cell_value, first, eta):
     m = eta.shape[0]
     for i in range(m):
         eta[i] = beta[0]
-    for j in range(columns.numeric_start.shape[0]):
-        slope = beta[columns.numeric_term[j]] / columns.scale[j]
-        if slope != 0.0:
-            centre = columns.centre[j]
-            at = columns.numeric_start[j] + first
-            x = columns.numeric[at : at + m]
-            for i in range(m):
-                eta[i] += slope * (x[i] - centre)
+    _add_numbers(columns, beta, first, eta)
     for g in range(columns.cells.shape[0]):
         value = cell_value[columns.cell_start[g] : columns.cell_start[g + 1]]
         cell = columns.cells[g, first : first + m]
@@ -271,16 +296,10 @@ def predictors_pass(columns, betas, eta, start, stop):
         for first in range(chunk * CHUNK, min((chunk + 1) * CHUNK, n), _BLOCK):
             m = min(_BLOCK, n - first)
             for k in range(together):
-                eta[k, first : first + m] = betas[k, 0]
-            for j in range(columns.numeric_start.shape[0]):
-                centre = columns.centre[j]
-                at = columns.numeric_start[j] + first
-                x = columns.numeric[at : at + m]
-                for k in range(together):
-                    slope = betas[k, columns.numeric_term[j]] / columns.scale[j]
-                    row = eta[k, first : first + m]
-                    for i in range(m):
-                        row[i] += slope * (x[i] - centre)
+                row = eta[k, first : first + m]
+                for i in range(m):
+                    row[i] = betas[k, 0]
+                _add_numbers(columns, betas[k], first, row)
             for g in range(columns.cells.shape[0]):
                 cell = columns.cells[g, first : first + m]
                 for k in range(together):
