@@ -22,7 +22,7 @@ _ROWS_PER_LOG = 512
 TOGETHER = 12
 """Linear predictors that share a pass over the columns."""
 _BLOCK = 512
-"""Rows of a block of such predictors, 48 kB: with its columns it stays in the second-level cache."""
+"""Rows of a block of such predictors, 48 kB: with their columns, a second-level cache."""
 
 
 @kernel(inline=True)
