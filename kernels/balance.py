@@ -4,6 +4,8 @@ Means and variances are compensated sums over fixed chunks. The variance of a we
 sum w (x - m)^2 W / (W^2 - sum w^2) with W = sum w, which is the usual n - 1 form for equal weights.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import prange
 
@@ -12,95 +14,106 @@ from kernels.blocks import LANES, chunk_count, sum_compensated, tree_add_compens
 
 _FIRST = 1024
 """Rows of an arm that say about where its mean lies."""
+_SPARSE = 8
+"""Values of an arm with less than one row in so many are copied out of the column."""
 _NEAR = 0.01
 """Largest squared distance of the centre from the mean, in variances, that loses no digits."""
 _PASSES = 3
 
 
+class ArmRows(NamedTuple):
+    """Where the rows of two arms stand in every column.
+
+    Attributes
+    ----------
+    arm : uint8, shape (n,)
+        0 or 1; other values count in neither arm.
+    size : int64, shape (2,)
+        Rows of each arm.
+    first : tuple of int64 arrays
+        The first rows of each arm.
+    rows : tuple of int64 arrays, or None
+        All rows of a sparse arm.
+    """
+
+    arm: np.ndarray
+    size: np.ndarray
+    first: tuple[np.ndarray, np.ndarray]
+    rows: tuple[np.ndarray | None, np.ndarray | None]
+
+
+def arm_rows(arm: np.ndarray) -> ArmRows:
+    """Return where the rows of two arms stand; ``arm`` is that of :class:`ArmRows`."""
+    rows = [np.flatnonzero(arm == label) for label in range(2)]
+    sparse = [_SPARSE * len(own) < len(arm) for own in rows]
+    return ArmRows(
+        arm,
+        np.array([len(own) for own in rows]),
+        (rows[0][:_FIRST].copy(), rows[1][:_FIRST].copy()),
+        (rows[0] if sparse[0] else None, rows[1] if sparse[1] else None),
+    )
+
+
 @kernel(parallel=True)
-def arm_sums(x, arm, centre, totals, compensations, start, stop):
-    """Sum (x - centre) and its square over each of two arms.
+def arm_sums(x, arm, label, centre, totals, compensations, start, stop):
+    """Sum (x - centre) and its square over the rows of one arm.
 
     Parameters
     ----------
     x : float64, shape (n,)
         Finite values.
     arm : uint8, shape (n,)
-        0 or 1 for the arms, anything else for rows that count in neither.
-    centre : float64, shape (2,)
-        Value to subtract in each arm.
-    totals, compensations : float64, shape (2, 2, chunks)
-        Filled with each chunk's compensated sums, by arm and power less one.
+    label : uint8
+        That of the rows that count.
+    centre : float
+    totals, compensations : float64, shape (2, chunks)
+        Filled with each chunk's compensated sums, by power less one.
     start, stop : int
         Range of chunks.
     """
     n = x.shape[0]
     for chunk in prange(start, stop):
         first = chunk * CHUNK
-        own = np.empty((2, CHUNK + 1))
+        m = min(CHUNK, n - first)
+        values, own = x[first : first + m], arm[first : first + m]
+        work = np.empty(m)
         lanes = np.empty(LANES)
         errors = np.empty(LANES)
-        size_0 = 0
-        size_1 = 0
-        # Both are written and one place moves on: no branch that half the rows would miss.
-        for i in range(first, min(first + CHUNK, n)):
-            own[0, size_0] = x[i]
-            own[1, size_1] = x[i]
-            size_0 += 1 if arm[i] == 0 else 0
-            size_1 += 1 if arm[i] == 1 else 0
-        for label in range(2):
-            work = own[label, : size_1 if label else size_0]
-            for i in range(work.shape[0]):
-                work[i] -= centre[label]
-            totals[label, 0, chunk], compensations[label, 0, chunk] = sum_compensated(
-                work, lanes, errors
-            )
-            for i in range(work.shape[0]):
-                work[i] *= work[i]
-            totals[label, 1, chunk], compensations[label, 1, chunk] = sum_compensated(
-                work, lanes, errors
-            )
+        # Nothing for the other rows, without a branch: the loop takes several rows at once.
+        for i in range(m):
+            work[i] = (values[i] - centre) * np.float64(own[i] == label)
+        totals[0, chunk], compensations[0, chunk] = sum_compensated(work, lanes, errors)
+        for i in range(m):
+            work[i] *= work[i]
+        totals[1, chunk], compensations[1, chunk] = sum_compensated(work, lanes, errors)
 
 
 @kernel()
-def _add_chunks(totals, compensations, result):
-    for label in range(2):
-        for power in range(2):
-            result[label, power] = tree_add_compensated(
-                totals[label, power], compensations[label, power]
-            )
+def _add_chunks(totals, compensations):
+    """Return the sums of both powers over the chunks."""
+    return (
+        tree_add_compensated(totals[0], compensations[0]),
+        tree_add_compensated(totals[1], compensations[1]),
+    )
 
 
 @kernel()
-def _first_means(x, arm, means):
-    """Fill the mean of the first rows of each arm, exact where they are all equal."""
-    for label in range(2):
-        found = 0
-        base = 0.0
-        spread = 0.0
-        for i in range(x.shape[0]):
-            if arm[i] == label:
-                base = x[i] if found == 0 else base
-                spread += x[i] - base
-                found += 1
-                if found == _FIRST:
-                    break
-        means[label] = base + spread / found if found else 0.0
+def _mean_about_first(values):
+    """Return the mean of some values, exact where they are all equal."""
+    spread = 0.0
+    for i in range(values.shape[0]):
+        spread += values[i] - values[0]
+    return values[0] + spread / values.shape[0]
 
 
-def moments_by_arm(
-    x: np.ndarray, arm: np.ndarray, size: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def moments_by_arm(x: np.ndarray, arms: ArmRows) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean and the n - 1 variance of a column in each of two arms.
 
     Parameters
     ----------
     x : float64, shape (n,)
         Finite values.
-    arm : uint8, shape (n,)
-        0 or 1; other values count in neither arm.
-    size : int64, shape (2,)
-        Rows of each arm.
+    arms : ArmRows
 
     Returns
     -------
@@ -112,25 +125,29 @@ def moments_by_arm(
     With d = x - c the mean is c + sum d / n and the variance (sum d^2 - (sum d)^2 / n) / (n - 1).
     c is the mean of an arm's first rows; if it lies further from the mean than a tenth of the
     standard deviation, where the difference would lose digits, the sums are taken again about the
-    mean found. One pass is enough for most columns, 3 ns a row.
+    mean found. One pass is enough for most columns, 0.8 ns a row and arm that is not sparse.
     """
-    shape = (2, 2, max(1, chunk_count(len(x))))
-    totals, compensations = np.zeros(shape), np.zeros(shape)
-    sums = np.empty((2, 2))
-    centre = np.empty(2)
-    some = size > 0
-    _first_means(x, arm, centre)
-    for _ in range(_PASSES):
-        arm_sums(x, arm, centre, totals, compensations, 0, totals.shape[2])
-        _add_chunks(totals, compensations, sums)
-        offset = np.divide(sums[:, 0], size, out=np.zeros(2), where=some)
-        if np.all(offset * sums[:, 0] <= _NEAR * sums[:, 1]):
-            break
-        centre = centre + offset
-    mean = np.where(some, centre + offset, np.nan)
-    variance = np.full(2, np.nan)
-    about = np.maximum(sums[:, 1] - offset * sums[:, 0], 0.0)
-    np.divide(about, size - 1, out=variance, where=size > 1)
+    mean, variance = np.full(2, np.nan), np.full(2, np.nan)
+    for label in range(2):
+        size = int(arms.size[label])
+        if not size:
+            continue
+        sparse = arms.rows[label]
+        values = x if sparse is None else x[sparse]
+        arm = arms.arm if sparse is None else np.full(size, label, dtype=np.uint8)
+        shape = (2, chunk_count(len(values)))
+        totals, compensations = np.empty(shape), np.empty(shape)
+        centre = float(_mean_about_first(x[arms.first[label]]))
+        for _ in range(_PASSES):
+            arm_sums(values, arm, np.uint8(label), centre, totals, compensations, 0, shape[1])
+            about, squares = _add_chunks(totals, compensations)
+            offset = about / size
+            if offset * about <= _NEAR * squares:
+                break
+            centre += offset
+        mean[label] = centre + offset
+        if size > 1:
+            variance[label] = max(squares - offset * about, 0.0) / (size - 1)
     return mean, variance
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.matching.terms import Sample, ratio
-from kernels.balance import concordance, histogram_into, moments_by_arm, weighted_moments
+from kernels.balance import arm_rows, concordance, histogram_into, moments_by_arm, weighted_moments
 from kernels.blocks import total, total_product
 from kernels.ordering import rows_by_score
 
@@ -71,8 +71,7 @@ def assess_score(logit: Floats, sample: Sample) -> ScoreBalance:
     before = concordance(score, label, np.ones(len(score)))
     after = concordance(score, label, weight[rows])
     arm = np.where(usable, sample.treated.astype(np.uint8), np.uint8(2)).astype(np.uint8)
-    size = np.array([np.count_nonzero(arm == 0), np.count_nonzero(arm == 1)])
-    mean, variance = moments_by_arm(np.where(usable, logit, 0.0), arm, size)
+    mean, variance = moments_by_arm(np.where(usable, logit, 0.0), arm_rows(arm))
     matched = [
         weighted_moments(
             logit[sample.rows[k]],

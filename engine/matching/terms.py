@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.matching.design import Covariate, Design
 from engine.matching.screening import count_levels
-from kernels.balance import level_weights, moments_by_arm, weighted_moments
+from kernels.balance import ArmRows, arm_rows, level_weights, moments_by_arm, weighted_moments
 from kernels.blocks import total, total_product
 from kernels.distance import distance_of_arms, weighted_kolmogorov_smirnov
 
@@ -94,9 +94,8 @@ class Arms:
     Attributes
     ----------
     sample : Sample
-    arm : uint8, shape (n,)
-        0 for comparison, 1 for treated.
-    size : int64, shape (2,)
+    rows : ArmRows
+        Arm 0 is the comparison, 1 the treated.
     mass, mass_squared : tuple of float
         Sums of the matched sample's weights and of their squares.
     distances : bool
@@ -104,8 +103,7 @@ class Arms:
     """
 
     sample: Sample
-    arm: NDArray[np.uint8]
-    size: NDArray[np.int64]
+    rows: ArmRows
     mass: tuple[float, float]
     mass_squared: tuple[float, float]
     distances: bool
@@ -114,11 +112,9 @@ class Arms:
 def arms_of(sample: Sample, *, distances: bool = True) -> Arms:
     """Return what every column needs of the two arms of a matched sample."""
     weights = sample.weights
-    n_treated = int(np.count_nonzero(sample.treated))
     return Arms(
         sample,
-        sample.treated.astype(np.uint8),
-        np.array([len(sample.treated) - n_treated, n_treated]),
+        arm_rows(sample.treated.astype(np.uint8)),
         (float(total(weights[0])), float(total(weights[1]))),
         (
             float(total_product(weights[0], weights[0])),
@@ -129,7 +125,7 @@ def arms_of(sample: Sample, *, distances: bool = True) -> Arms:
 
 
 def _number_summary(arms: Arms, values: Floats) -> Summary:
-    mean, variance = moments_by_arm(values, arms.arm, arms.size)
+    mean, variance = moments_by_arm(values, arms.rows)
     return _with_matched(arms, values, mean, variance)
 
 
@@ -147,7 +143,7 @@ def _with_matched(arms: Arms, values: Floats, mean: Floats, variance: Floats) ->
         return _share_summary(means, matched_means)
     before = after = float("nan")
     if arms.distances:
-        before = distance_of_arms(values, arms.arm, arms.size)
+        before = distance_of_arms(values, arms.rows.arm, arms.rows.size)
         after = weighted_kolmogorov_smirnov(matched[0], weights[0], matched[1], weights[1])
     return Summary(
         means,
@@ -174,7 +170,7 @@ def _level_summaries(
         level_weights(codes[sample.rows[k]], sample.weights[k], masses[k])
     summaries = []
     for level in range(len(counts)):
-        shares = [ratio(float(counts[level, k]), float(arms.size[k])) for k in range(2)]
+        shares = [ratio(float(counts[level, k]), float(arms.rows.size[k])) for k in range(2)]
         matched = [ratio(float(masses[k, level]), arms.mass[k]) for k in range(2)]
         summaries.append(_share_summary((shares[0], shares[1]), (matched[0], matched[1])))
     return summaries
@@ -189,9 +185,9 @@ def plain_terms(design: Design, arms: Arms) -> Iterator[tuple[str, str, Summary]
     are sorted side by side, as many as there are threads.
     """
     n_levels = [len(c.levels) for c in design.covariates if c.levels]
-    counts = count_levels(design.codes, n_levels, arms.arm)
+    counts = count_levels(design.codes, n_levels, arms.rows.arm)
     moments = {
-        covariate.row: moments_by_arm(design.numeric[covariate.row], arms.arm, arms.size)
+        covariate.row: moments_by_arm(design.numeric[covariate.row], arms.rows)
         for covariate in design.covariates
         if not covariate.levels
     }
