@@ -235,9 +235,12 @@ def fit_propensity(
     if method == "ml":
         left_out = _lone_rows(design, tally, focal_treated, separation, notes)
         if left_out.any():
+            gone = np.flatnonzero(left_out)
+            arm = taking_part(treated[gone], work[gone] if len(work) else None)
+            theirs = count_levels(design.codes[:, gone], _sizes(design), arm)
+            counts = tuple(all_of - own for all_of, own in zip(counts, theirs, strict=True))
             work = np.where(left_out, 0.0, work if len(work) else 1.0)
             require_both_arms(treated[work > 0])
-            counts = count_levels(design.codes, _sizes(design), taking_part(treated, work))
     columns, constant = code_columns(design, work)
     dropped, active = _usable_columns(design, counts, columns, constant, names, work)
     columns = some_numbers(columns, active)
