@@ -30,7 +30,6 @@ from engine.jobs.job import Course, Job, held, job_folder, parse_share, share_of
 from engine.jobs.job import run as run_units
 from engine.jobs.shards import Units, name_of
 from engine.link import MEMORY
-from engine.memory import keep_freed_memory
 from engine.release.batch_folder import (
     BATCH_FILES,
     BATCH_FOLDERS,
@@ -312,7 +311,6 @@ def studies(parameters: Mapping[str, Any], units: Units) -> NDArray[np.float64]:
     float64, shape (len(units), 1)
         0 for a study with a report, the exit code of its error for one without.
     """
-    keep_freed_memory()
     store = open_store(parameters["store"])
     day = parameters["today"]
     options = Options(

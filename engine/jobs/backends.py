@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from engine.errors import StorageError, UsageError
 from engine.jobs.shards import Shard, Units, name_of, write_shard
+from engine.memory import keep_freed_memory
 
 Compute = Callable[[Mapping[str, Any], Units], NDArray[np.float64]]
 
@@ -219,9 +220,10 @@ def workers_lost() -> StorageError:
 
 
 def _begin_worker() -> None:
-    """Set up a worker: one thread, signals as the parent wants them, no life after the parent."""
+    """Set up a worker: one thread, memory kept, the parent's signals, no life after the parent."""
     os.umask(0o077)
     numba.set_num_threads(1)
+    keep_freed_memory()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     parent = parent_process()
