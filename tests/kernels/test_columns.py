@@ -11,9 +11,12 @@ from kernels.columns import (
     mark_used,
     number_in_order,
     pack_categories,
+    part_of,
+    some_numbers,
     translate,
 )
-from tests.kernels.support import examples
+from kernels.logistic import linear_predictor
+from tests.kernels.support import examples, make_table
 
 
 def moments(numeric, weights=None):
@@ -147,3 +150,29 @@ def test_values_are_numbered_by_their_first_occurrence(values):
     assert known == len(first)
     assert numbered.tolist() == [first[value] for value in values]
     assert number.tolist() == [first.get(value, -1) for value in range(41)]
+
+
+@given(
+    st.integers(0, 4),
+    st.lists(st.integers(2, 70), max_size=3),
+    st.integers(0, 2**31),
+)
+@examples(60, 20)
+def test_parts_of_columns_add_what_their_terms_do(numbers, levels, seed):
+    n = 90
+    rng = np.random.default_rng(seed)
+    table = make_table(n, numbers, tuple(levels), seed=seed % 1000)
+    columns = table.columns
+    terms = rng.random(columns.n_terms) < 0.4
+    beta = np.where(terms, rng.normal(size=columns.n_terms), 0.0)
+    first, last = sorted(rng.integers(0, n + 1, 2))
+    wanted = table.dense @ beta
+    found = np.empty(last - first)
+    linear_predictor(part_of(columns, terms, first, last), beta, found)
+    assert np.allclose(found, wanted[first:last], rtol=1e-12, atol=1e-12)
+    fewer = some_numbers(columns, terms)
+    assert list(fewer.numeric_term) == [t for t in columns.numeric_term if terms[t]]
+    assert fewer.numeric is columns.numeric
+    every = np.empty(n)
+    linear_predictor(fewer, beta, every)
+    assert np.allclose(every, wanted, rtol=1e-12, atol=1e-12)

@@ -83,7 +83,11 @@ def test_weighted_passes_at_the_edges_of_chunks(n):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize(
     ("numbers", "levels"),
-    [(0, ()), (3, ()), (0, (2,)), (0, (6, 7, 8, 9)), (1, (300,)), (2, (1, 2)), (17, (70,))],
+    [
+        *((0, ()), (3, ()), (0, (2,)), (0, (6, 7, 8, 9)), (1, (300,)), (2, (1, 2))),
+        # Products are formed in panels of 16 columns, the intercept among them.
+        *((15, ()), (17, (70,)), (32, (3,))),
+    ],
 )
 def test_passes_of_every_shape(n, weighted, numbers, levels):
     if not COMPILED and n > 513:
