@@ -109,8 +109,8 @@ def batch(
 
     ceiling = parse_ceiling(memory)
     with progress_bar(quiet=quiet) as progress:
-        from engine.batch import Options
         from engine.batch import batch as run_batch
+        from engine.batch_work import Options
         from engine.warm_up import set_threads
 
         if threads is not None:

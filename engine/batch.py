@@ -19,17 +19,15 @@ from pathlib import Path
 from typing import Any
 
 import numba
-import numpy as np
-from numpy.typing import NDArray
 
-from engine.batch_shared import base_of, drop_pools, link_studies, share_pools
-from engine.errors import InputError, JusticeLabError, StorageError, UsageError
+from engine.batch_shared import drop_pools, link_studies, share_pools
+from engine.batch_work import DONE, Options, parameters_of, studies
+from engine.errors import InputError, JusticeLabError, UsageError
 from engine.jobs.cluster import backend_for
 from engine.jobs.footprint import local_workers
 from engine.jobs.job import Course, Job, held, job_folder, parse_share, share_of, verified
 from engine.jobs.job import run as run_units
 from engine.jobs.shards import Units, name_of
-from engine.link import MEMORY
 from engine.release.batch_folder import (
     BATCH_FILES,
     BATCH_FOLDERS,
@@ -40,7 +38,6 @@ from engine.release.batch_folder import (
     read_failure,
     released_study,
     study_path,
-    write_failure,
     write_summary,
 )
 from engine.release.batch_overlap import too_alike, treated_of, warnings_of
@@ -51,39 +48,10 @@ from engine.release.pack import HeldFolder
 from engine.release.study_folder import PRIVATE
 from engine.requested import facts_of, request_of
 from engine.store.reading import Store, open_store
-from engine.study import Linking, run_request
 
 Progress = Callable[[str, float, str], None]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_DONE = 0.0
-_INTERNAL = 70
-_HOME = Path(__file__).resolve().parent.parent
-
-
-@dataclass(frozen=True)
-class Options:
-    """What all studies of a batch share.
-
-    Parameters
-    ----------
-    today : datetime.date, optional
-        The day of the check.
-    memory_bytes : int
-        Memory for the database.
-    ceiling : int or None
-        Memory for all processes of this machine together; a study that does not fit its part is
-        refused before any is linked.
-    """
-
-    today: dt.date | None = None
-    memory_bytes: int = MEMORY
-    ceiling: int | None = None
-
-    @property
-    def linking(self) -> Linking:
-        """How people are looked for, and what a study may use."""
-        return Linking(memory_bytes=self.memory_bytes, ceiling=self.ceiling)
 
 
 @dataclass(frozen=True, repr=False)
@@ -201,7 +169,7 @@ def batch(
                 share_pools(left, opened, private)
             with _timed(seconds, "studies"):
                 collected = run_units(
-                    place, job, wanted, studies, _parameters(named, opened, folder, shared),
+                    place, job, wanted, studies, parameters_of(named, opened, folder, shared),
                     backend, shared=share is not None, tell=_reporter(progress),
                 )  # fmt: skip
             if share is not None:
@@ -262,20 +230,6 @@ def _facts(named: Mapping[str, Path], store: Store, options: Options) -> dict[st
     }
 
 
-def _parameters(
-    named: Mapping[str, Path], store: Store, folder: Path, options: Options
-) -> dict[str, Any]:
-    """Return what a worker is told: paths, names and numbers."""
-    return {
-        "plans": [[name, str(plan)] for name, plan in named.items()],
-        "store": str(store.folder.absolute()),
-        "folder": str(folder.absolute()),
-        "today": None if options.today is None else options.today.isoformat(),
-        "memory": options.memory_bytes,
-        "ceiling": options.ceiling,
-    }
-
-
 def _forget_unfinished(
     place: Path,
     job: Job,
@@ -288,78 +242,12 @@ def _forget_unfinished(
     names = list(named)
     for shard in verified(place, job, drop=True):
         n = shard.units.start
-        whole = shard.values[0, 0] == _DONE and finished_study(
+        whole = shard.values[0, 0] == DONE and finished_study(
             study_path(folder, names[n]), contents[n]
         )
         if not whole:
             (place / name_of(job.id, shard.units)).unlink()
             forget_failure(private, names[n])
-
-
-def studies(parameters: Mapping[str, Any], units: Units) -> NDArray[np.float64]:
-    """Run some studies of a batch: the work of one process, and what a worker is sent.
-
-    Parameters
-    ----------
-    parameters : mapping
-        See :func:`_parameters`.
-    units : Units
-        Places of the studies.
-
-    Returns
-    -------
-    float64, shape (len(units), 1)
-        0 for a study with a report, the exit code of its error for one without.
-    """
-    store = open_store(parameters["store"])
-    day = parameters["today"]
-    options = Options(
-        None if day is None else dt.date.fromisoformat(day),
-        parameters["memory"],
-        parameters["ceiling"],
-    )
-    found = [
-        _study(name, plan, store, Path(parameters["folder"]), options)
-        for name, plan in parameters["plans"][units.start : units.stop]
-    ]
-    return np.array(found, dtype=np.float64)[:, None]
-
-
-def _study(name: str, plan: str, store: Store, folder: Path, options: Options) -> float:
-    """Run one study, unless it stands; keep why it failed, and go on."""
-    private, out = folder / PRIVATE, study_path(folder, name)
-    try:
-        request = request_of(plan)
-        if not finished_study(out, facts_of(request, store).content):
-            run_request(
-                request,
-                store,
-                out,
-                linking=options.linking,
-                today=options.today,
-                base=base_of(request, store, private),
-            )
-    except StorageError:
-        raise  # the next study would meet the same disk
-    except JusticeLabError as error:
-        write_failure(private, name, error.exit_code, str(error))
-        return float(error.exit_code)
-    except Exception as error:  # noqa: BLE001 - no study stops the others; its text may quote a cell
-        write_failure(private, name, _INTERNAL, _told(error))
-        return float(_INTERNAL)
-    forget_failure(private, name)
-    return _DONE
-
-
-def _told(error: Exception) -> str:
-    """Return the kind of an exception nobody expected, and our lines; nothing of its text."""
-    lines, trace = [], error.__traceback__
-    while trace is not None:
-        path = Path(trace.tb_frame.f_code.co_filename)
-        if path.is_relative_to(_HOME) and not any(one.startswith(".venv") for one in path.parts):
-            lines.append(f"{path.relative_to(_HOME)}:{trace.tb_lineno}")
-        trace = trace.tb_next
-    return f"Internal error: {type(error).__name__} at {' > '.join(lines[-4:])}."
 
 
 def _summed(

@@ -4,15 +4,16 @@ import csv
 import datetime as dt
 import json
 import shutil
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import engine.batch as batch_module
-from engine import batch_shared, study_footprint
-from engine.batch import Options, batch
+from engine import batch_shared, batch_work, study_footprint
+from engine.batch import batch
+from engine.batch_work import Options
 from engine.cohort.base import open_base, write_base
 from engine.cohort.choose import choose_index
 from engine.cohort.pool import comparison_pool, pool_base
@@ -22,6 +23,7 @@ from engine.linkage.link import Wanted, link_people, link_submissions
 from engine.plan.reading import check_plan
 from engine.release.batch_overlap import too_alike, warnings_of
 from engine.release.batch_results import STANDINGS, changes, quarter_of, requests
+from engine.release.folder import locked
 from engine.requested import request_of
 from engine.store.reading import read_years
 from engine.study import run
@@ -167,7 +169,7 @@ def test_an_error_that_nobody_expected_stays_with_its_study(
         message = "Smith"
         raise ValueError(message)
 
-    monkeypatch.setattr(batch_module, "run_request", broken)
+    monkeypatch.setattr(batch_work, "run_request", broken)
     found = batch([plans / "s0.toml"], truth_nation.store.folder, tmp_path / "batch")
 
     assert found.rows == []
@@ -175,8 +177,56 @@ def test_an_error_that_nobody_expected_stays_with_its_study(
     assert "Smith" not in found.failed["s0"]
 
 
+def held_study(out, made):
+    """The folder of a study of a batch, for another process to hold."""
+    private = out / "studies" / "s0" / "private"
+    private.mkdir(mode=0o700, parents=True)
+    for folder in (out, private.parent):
+        folder.chmod(0o700)
+    shutil.copy(made.folder / "manifest.json", out)
+    return private
+
+
+def test_a_study_waits_for_another_process_that_is_at_it(
+    plans, truth_nation, made, tmp_path, monkeypatch
+):
+    out, waits = tmp_path / "batch", []
+    stack = ExitStack()
+    stack.enter_context(locked(held_study(out, made)))
+
+    def wait(seconds):
+        waits.append(seconds)
+        if len(waits) == 2:
+            stack.close()
+
+    monkeypatch.setattr(batch_work.time, "sleep", wait)
+    with stack:
+        found = batch([plans / "s0.toml"], truth_nation.store.folder, out)
+
+    assert len(waits) == 2
+    assert found.failed == {}
+    own, theirs = (files_of(f / "studies" / "s0") for f in (out, made.folder))
+    assert own == theirs
+
+
+def test_a_study_that_is_held_for_ever_fails_alone(
+    plans, truth_nation, made, tmp_path, monkeypatch
+):
+    out = tmp_path / "batch"
+    monkeypatch.setattr(batch_work, "_PATIENCE", 2)
+    monkeypatch.setattr(batch_work.time, "sleep", lambda _: None)
+    with locked(held_study(out, made)):
+        found = batch(
+            [plans / f"{name}.toml" for name in ("s0", "s1")], truth_nation.store.folder, out
+        )
+
+    assert list(found.failed) == ["s0"]
+    assert "Another run is writing" in found.failed["s0"]
+    assert [row["study"] for row in found.rows] == ["s1"]
+
+
 def test_a_batch_that_broke_off_goes_on(plans, truth_nation, made, tmp_path, monkeypatch):
-    both, whole, calls = [plans / "s0.toml", plans / "s1.toml"], batch_module.run_request, []
+    both, whole, calls = [plans / "s0.toml", plans / "s1.toml"], batch_work.run_request, []
     store, out = truth_nation.store.folder, tmp_path / "batch"
 
     def full(request, *rest, **options):
@@ -189,7 +239,7 @@ def test_a_batch_that_broke_off_goes_on(plans, truth_nation, made, tmp_path, mon
     out.chmod(0o700)
     shutil.copytree(made.folder / "studies" / "s0", out / "studies" / "s0")
     shutil.copy(made.folder / "manifest.json", out)
-    monkeypatch.setattr(batch_module, "run_request", full)
+    monkeypatch.setattr(batch_work, "run_request", full)
     with pytest.raises(StorageError):
         batch(both, store, out)
     assert json.loads((out / "manifest.json").read_text())["status"] == "incomplete"
@@ -199,7 +249,7 @@ def test_a_batch_that_broke_off_goes_on(plans, truth_nation, made, tmp_path, mon
     assert len(calls) == 2
     own, theirs = (files_of(f / "studies" / "s1") for f in (found.folder, made.folder))
     assert own == theirs
-    monkeypatch.setattr(batch_module, "run_request", never)
+    monkeypatch.setattr(batch_work, "run_request", never)
     assert batch(both, store, out).rows == found.rows
 
 
