@@ -27,6 +27,8 @@ DONE = 0.0
 _INTERNAL = 70
 _PATIENCE = 900
 """Seconds that a study waits for another process which is at it."""
+_PAUSE = 5.0
+"""Seconds between two looks: each checks the submission again."""
 _HOME = Path(__file__).resolve().parent.parent
 
 
@@ -134,9 +136,8 @@ def _run_in_turn(
     That is a task of a batch whose own process is gone: a cluster ends tasks that have begun.
     """
     content = facts_of(request, store).content
-    for left in reversed(range(_PATIENCE)):
-        if finished_study(out, content):
-            return
+    last = time.monotonic() + _PATIENCE
+    while not finished_study(out, content):
         try:
             run_request(
                 request,
@@ -147,9 +148,9 @@ def _run_in_turn(
                 base=base_of(request, store, private),
             )
         except BusyError:
-            if not left:
+            if time.monotonic() >= last:
                 raise
-            time.sleep(1.0)
+            time.sleep(_PAUSE)
         else:
             return
 

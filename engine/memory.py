@@ -32,8 +32,14 @@ _LIMITS = (
 )
 _UNITS = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 _MOST_BY_DEFAULT = 4 << 30
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_MAX = -1, -2, -4
-"""Numbers of glibc's ``mallopt``."""
+KEEPING = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**31 - 1),
+    "MALLOC_TOP_PAD_": str(256 << 20),
+}
+"""Environment of a process whose allocator keeps what is freed, see :func:`keep_freed_memory`."""
+_MALLOPT = {"MALLOC_TRIM_THRESHOLD_": -1, "MALLOC_TOP_PAD_": -2, "MALLOC_MMAP_MAX_": -4}
+"""Numbers of the same in glibc's ``mallopt``."""
 
 
 def parse_ceiling(text: str | None) -> int | None:
@@ -223,11 +229,11 @@ def keep_freed_memory() -> None:
     Notes
     -----
     By default glibc hands large arrays back to the system when they are freed, and the system
-    clears every page of the next one: 6 to 8 % of the time of a batch. What is kept is used again,
-    so the peak stays where it was. Other allocators are left as they are.
+    clears every page of the next one: 5 % of the time of a batch. What is kept is used again: of
+    twelve studies against a million people the largest process had 2.13 GB so and 2.08 GB without.
+    Other allocators are left as they are.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(_MMAP_MAX, 0)
-        mallopt(_TRIM_THRESHOLD, 2**31 - 1)
-        mallopt(_TOP_PAD, 256 << 20)
+        for name, value in KEEPING.items():
+            mallopt(_MALLOPT[name], int(value))

@@ -32,8 +32,8 @@ class ArmRows(NamedTuple):
         Rows of each arm.
     first : tuple of int64 arrays
         The first rows of each arm.
-    rows : tuple of int64 arrays, or None
-        All rows of a sparse arm.
+    rows : tuple of (int64 array or None)
+        All rows of an arm, where it is sparse.
     """
 
     arm: np.ndarray
@@ -44,14 +44,18 @@ class ArmRows(NamedTuple):
 
 def arm_rows(arm: np.ndarray) -> ArmRows:
     """Return where the rows of two arms stand; ``arm`` is that of :class:`ArmRows`."""
-    rows = [np.flatnonzero(arm == label) for label in range(2)]
-    sparse = [_SPARSE * len(own) < len(arm) for own in rows]
-    return ArmRows(
-        arm,
-        np.array([len(own) for own in rows]),
-        (rows[0][:_FIRST].copy(), rows[1][:_FIRST].copy()),
-        (rows[0] if sparse[0] else None, rows[1] if sparse[1] else None),
-    )
+    size, first, rows = np.empty(2, dtype=np.int64), [], []
+    for label in range(2):
+        own = arm == label
+        size[label] = np.count_nonzero(own)
+        sparse = _SPARSE * int(size[label]) < len(arm)
+        rows.append(np.flatnonzero(own) if sparse else None)
+        # Enough of an arm that is not sparse stand among the first rows, unless it begins late.
+        begun = rows[label] if sparse else np.flatnonzero(own[: 2 * _SPARSE * _FIRST])
+        if not len(begun):
+            begun = np.flatnonzero(own)
+        first.append(begun[:_FIRST].copy())
+    return ArmRows(arm, size, (first[0], first[1]), (rows[0], rows[1]))
 
 
 @kernel(parallel=True)
@@ -81,7 +85,7 @@ def arm_sums(x, arm, label, centre, totals, compensations, start, stop):
         errors = np.empty(LANES)
         # Nothing for the other rows, without a branch: the loop takes several rows at once.
         for i in range(m):
-            work[i] = (values[i] - centre) * np.float64(own[i] == label)
+            work[i] = values[i] - centre if own[i] == label else 0.0
         totals[0, chunk], compensations[0, chunk] = sum_compensated(work, lanes, errors)
         for i in range(m):
             work[i] *= work[i]

@@ -21,6 +21,8 @@ _ROWS = 32_768
 """Rows of the first sample."""
 _ROUNDS = 4
 """Samples before the whole table is taken."""
+_MOST_SUSPECTS = 16
+"""Columns to look up one by one: more cost as much as the cross-products of the whole table."""
 _WITNESSES = 256
 """Rows that join the sample for each combination that does not hold."""
 _NOTHING = 1e-9
@@ -51,30 +53,33 @@ def independent_columns(
     Costs the cross-products of some 32,768 rows, and a look at the columns of each combination.
     """
     n = columns.cells.shape[1]
-    rows = np.arange(0, n, n // _ROWS if n >= 2 * _ROWS else 1)
+    rows = np.arange(0, n, n // _ROWS) if n >= 2 * _ROWS else None
     for _ in range(_ROUNDS):
         products, lower, active = _factored(columns, weights, candidates, rows)
         suspects = np.flatnonzero(candidates & ~active)
-        if not len(suspects) or len(rows) == n:
+        if rows is None or not len(suspects):
             return active
+        if len(suspects) > _MOST_SUSPECTS:
+            break
         witnesses = [
             _witnesses(columns, weights, _combination(products, lower, active, int(suspect)))
             for suspect in suspects
         ]
         if not any(len(found) for found in witnesses):
             return active
-        rows = np.union1d(rows, np.concatenate(witnesses))
-    return _factored(columns, weights, candidates, np.arange(n))[2]
+        before, rows = len(rows), np.union1d(rows, np.concatenate(witnesses))
+        if len(rows) == before:
+            break
+    return _factored(columns, weights, candidates, None)[2]
 
 
 def _factored(
-    columns: CodedColumns, weights: np.ndarray, candidates: np.ndarray, rows: np.ndarray
+    columns: CodedColumns, weights: np.ndarray, candidates: np.ndarray, rows: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return cross-products of some rows, their factor, and the columns that are in it."""
-    whole = len(rows) == columns.cells.shape[1]
-    sample = columns if whole else take_rows(columns, rows)
-    own = weights if whole or not len(weights) else weights[rows]
-    products = information_matrix(sample, np.empty(len(rows)), own, flat=True)
+    """Return cross-products of some rows, or of all, their factor, and the columns in it."""
+    sample = columns if rows is None else take_rows(columns, rows)
+    own = weights if rows is None or not len(weights) else weights[rows]
+    products = information_matrix(sample, np.empty(sample.cells.shape[1]), own, flat=True)
     active = candidates.copy()
     lower = np.empty_like(products)
     factor(products, lower, active, DEPENDENCE_TOLERANCE)
@@ -103,20 +108,29 @@ def _witnesses(columns: CodedColumns, weights: np.ndarray, share: np.ndarray) ->
     suspect = int(np.flatnonzero(share)[-1])
     alone[suspect] = share[suspect]
     left = length = 0.0
-    found: list[np.ndarray] = []
     for first in range(0, n, _BLOCK):
-        last = min(first + _BLOCK, n)
-        counted = weights[first:last] if len(weights) else np.ones(last - first)
-        squares = []
-        for one in (share, alone):
-            value = np.empty(last - first)
-            linear_predictor(part_of(columns, one != 0.0, first, last), one, value)
-            squares.append(counted * value * value)
-        left += float(total(squares[0]))
-        length += float(total(squares[1]))
-        limit = DEPENDENCE_TOLERANCE * squares[1].mean()
-        found.append(first + np.flatnonzero(squares[0] > limit))
+        left += float(total(_squares(columns, weights, share, first)))
+        length += float(total(_squares(columns, weights, alone, first)))
     if left <= DEPENDENCE_TOLERANCE * length:
         return np.empty(0, dtype=np.int64)
-    rows = np.concatenate(found)
+    # What is left of some row is above the mean of what would be nothing: it is no rounding error.
+    found = []
+    for first in range(0, n, _BLOCK):
+        above = _squares(columns, weights, share, first) > DEPENDENCE_TOLERANCE * length / n
+        found.append(first + _thinned(np.flatnonzero(above)))
+    return _thinned(np.concatenate(found))
+
+
+def _squares(
+    columns: CodedColumns, weights: np.ndarray, share: np.ndarray, first: int
+) -> np.ndarray:
+    """Return the weighted squares of a combination of columns in a block of rows."""
+    last = min(first + _BLOCK, columns.cells.shape[1])
+    value = np.empty(last - first)
+    linear_predictor(part_of(columns, share != 0.0, first, last), share, value)
+    return weights[first:last] * value * value if len(weights) else value * value
+
+
+def _thinned(rows: np.ndarray) -> np.ndarray:
+    """Return some of the rows, evenly."""
     return rows[:: max(1, len(rows) // _WITNESSES)]

@@ -15,10 +15,10 @@ from kernels.columns import CodedColumns
 from kernels.elementary import exp_in_place, logarithm
 from kernels.extrapolation import extrapolated
 from kernels.information import information_matrix
+from kernels.leverage import leverages
 from kernels.logistic import (
     deviance_and_gradient,
     gradient_of_residual,
-    leverages,
     linear_predictor,
 )
 from kernels.newton import (
@@ -131,7 +131,7 @@ def fit_firth(
     scaled = np.inf
     while regular:
         invert(lower, active, inverse)
-        leverage = leverages(columns, eta, weights, inverse)
+        leverage = leverages(columns, eta, inverse)
         _firth_residual(eta, treated, weights, leverage, residual)
         gradient = gradient_of_residual(columns, residual)
         scaled = largest_scaled(gradient, information, active)

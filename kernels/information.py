@@ -23,7 +23,8 @@ _VECTOR = 8
 """Numbers per row are padded to a multiple of 8: adding rows has no scalar remainder loop."""
 _PANEL = 16
 """Columns whose products are formed together, from a copy of eight rows that lies in one piece:
-with steps known to the compiler it forms two to three times as many in a second."""
+with steps known to the compiler it forms two to three times as many in a second. The steps are
+written out in :func:`_add_products`, which is for 16."""
 
 
 @kernel(inline=True)

@@ -1,4 +1,4 @@
-"""Logistic regression on coded columns: linear predictor, deviance, gradient, leverage.
+"""Logistic regression on coded columns: linear predictor, deviance and gradient.
 
 Each pass runs over fixed chunks of 4,096 rows, column by column inside a chunk. ``prange`` runs
 over chunks; a chunk writes only to its own row of the partial sums, which are then added in a
@@ -309,62 +309,6 @@ def predictors_pass(columns, betas, eta, start, stop):
                         row[i] += value[cell[i]]
 
 
-@kernel(parallel=True)
-def leverage_pass(columns, eta, weights, inverse, leverage, start, stop):
-    """Hat-matrix diagonal of a range of chunks, and Firth's modified residual needs nothing else.
-
-    Parameters
-    ----------
-    columns : CodedColumns
-    eta : float64, shape (n,)
-        Linear predictor.
-    weights : float64, shape (n,) or (0,)
-    inverse : float64, shape (p, p)
-        Inverse of the information matrix on the scaled columns.
-    leverage : float64, shape (n,)
-        Filled with F (1 - F) x' I^-1 x, the leverage of one copy of the row.
-    start, stop : int
-        Range of chunks.
-    """
-    n = eta.shape[0]
-    p_numeric = columns.numeric_start.shape[0]
-    depth = columns.cell_term.shape[1]
-    for chunk in prange(start, stop):
-        first = chunk * CHUNK
-        m = min(CHUNK, n - first)
-        weight = np.empty(m)
-        for i in range(m):
-            weight[i] = -abs(eta[first + i])
-        exp_in_place(weight)
-        place = np.empty(1 + p_numeric + columns.cells.shape[0] * depth, dtype=np.int64)
-        value = np.empty(place.shape[0])
-        for i in range(m):
-            near = 1.0 / (1.0 + weight[i])
-            used = 1
-            place[0] = 0
-            value[0] = 1.0
-            for j in range(p_numeric):
-                place[used] = columns.numeric_term[j]
-                value[used] = (
-                    columns.numeric[columns.numeric_start[j] + first + i] - columns.centre[j]
-                ) / columns.scale[j]
-                used += 1
-            for g in range(columns.cells.shape[0]):
-                cell = columns.cell_start[g] + np.int64(columns.cells[g, first + i])
-                for d in range(depth):
-                    if columns.cell_term[cell, d] >= 0:
-                        place[used] = columns.cell_term[cell, d]
-                        value[used] = 1.0
-                        used += 1
-            quadratic = 0.0
-            for a in range(used):
-                inner = 0.5 * value[a] * inverse[place[a], place[a]]
-                for b in range(a):
-                    inner += value[b] * inverse[place[a], place[b]]
-                quadratic += 2.0 * value[a] * inner
-            leverage[first + i] = weight[i] * near * near * quadratic
-
-
 def _chunks_per_call(columns: CodedColumns) -> int:
     """Chunks that one compiled call may take to stay well under half a second on one core."""
     cost = (
@@ -452,14 +396,3 @@ def linear_predictors(columns: CodedColumns, betas: np.ndarray) -> np.ndarray:
         for start in range(0, chunks, step):
             predictors_pass(columns, some, filled, start, min(start + step, chunks))
     return eta
-
-
-def leverages(
-    columns: CodedColumns, eta: np.ndarray, weights: np.ndarray, inverse: np.ndarray
-) -> np.ndarray:
-    """Return the hat-matrix diagonal of one copy of each row, shape (n,)."""
-    leverage = np.empty(len(eta))
-    chunks = chunk_count(len(eta))
-    for start in range(0, chunks, 50):
-        leverage_pass(columns, eta, weights, inverse, leverage, start, min(start + 50, chunks))
-    return leverage

@@ -29,7 +29,7 @@ GRADIENT_TOLERANCE = 1e-8
 DEVIANCE_TOLERANCE = 1e-10
 LARGEST_STEPS = 50
 HALVINGS = 40
-"""Times that a step is halved before it is said that none leads down."""
+"""Times that a step is shortened before it is said that none leads down."""
 _ROUGH = 1e-2
 """Scaled gradient at which a pilot fit is near enough: its own error is about one."""
 _SEED_RIDGE = 1.0
@@ -310,9 +310,9 @@ def _pilot(
     weights: np.ndarray,
     penalty: np.ndarray,
     active: np.ndarray,
+    beta: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return coefficients and information of a fit on some rows; None where it leads nowhere."""
-    beta = null_start(columns.n_terms, treated, weights)
     seed = np.full(columns.n_terms, _SEED_RIDGE)
     seed[0] = 0.0
     sizes = pilot_sizes(len(treated))
@@ -363,7 +363,8 @@ def fit(
 
     Notes
     -----
-    Each step is halved until the penalised deviance does not grow. About 11 ns a row for each
+    A step that lets the penalised deviance grow is replaced by the plain one where it was
+    extrapolated, and then halved until it does not. About 11 ns a row for each
     gradient pass and 65 ns for the information with 10 numbers and 10 categories.
     """
     penalty = np.full(columns.n_terms, float(ridge))
@@ -371,7 +372,7 @@ def fit(
     metric = None
     if start is None:
         beta = null_start(columns.n_terms, treated, weights)
-        pilot = _pilot(columns, treated, weights, penalty, active)
+        pilot = _pilot(columns, treated, weights, penalty, active, beta)
         if pilot is not None:
             beta, metric = pilot
     else:

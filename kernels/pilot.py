@@ -1,4 +1,4 @@
-"""Subsamples on which a large fit is begun: all of the rarer arm, and evenly some of the other."""
+"""Subsamples on which a large fit is begun: evenly some rows of each arm, all of a rare one."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from kernels.columns import CodedColumns, take_rows
 _ROWS = 65_536
 """Rows of each arm, at most; of tables of less than half of them there is no pilot."""
 _SHARE = 8
-"""A table has at least so many rows for each of its pilot."""
+"""A pilot has of each arm at most one row for so many of the table."""
 _FIRST = 8
 """A large pilot is begun on a pilot of its own, this many times smaller."""
 
@@ -35,7 +35,7 @@ def case_control_sample(
     treated : uint8, shape (n,)
     weights : float64, shape (n,) or (0,)
     most : int
-        Of an arm with m rows, each (m // most)-th is taken.
+        Rows of each arm: every one of a smaller arm, every second, third, ... of a larger one.
 
     Returns
     -------
@@ -47,7 +47,7 @@ def case_control_sample(
     shares = []
     for label in (0, 1):
         rows = np.flatnonzero(treated == label)
-        taken = rows[:: max(1, len(rows) // most)]
+        taken = rows[:: max(1, -(-len(rows) // most))]
         parts.append(taken)
         share = np.full(len(taken), len(rows) / len(taken))
         shares.append(share * weights[taken] if len(weights) else share)

@@ -29,6 +29,7 @@ from engine.jobs.backends import (
     perform,
     workers_lost,
 )
+from engine.memory import KEEPING
 from engine.release.manifest import code_sha256
 
 LOCAL = "local"
@@ -221,7 +222,8 @@ def _on_this_machine(workers: int) -> Any:
     import dask  # noqa: PLC0415
     from distributed import LocalCluster  # noqa: PLC0415
 
-    with dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}):
+    environment = {f"distributed.nanny.pre-spawn-environ.{name}": KEEPING[name] for name in KEEPING}
+    with dask.config.set(environment):
         return LocalCluster(
             n_workers=workers,
             threads_per_worker=1,

@@ -72,6 +72,7 @@ def write_columns(
             "numeric_term": columns.numeric_term.tolist(),
             "cell_start": columns.cell_start.tolist(),
             "cell_term": columns.cell_term.tolist(),
+            "depth": columns.cell_term.shape[1],
             "n_terms": columns.n_terms,
         }
         (folder / _MODEL).write_text(json.dumps(facts), encoding="ascii")
@@ -126,7 +127,7 @@ def _opened(
         np.array(facts["numeric_term"], dtype=np.int64),
         cells.column("cells").reshape(-1, len(treated)),
         np.array(facts["cell_start"], dtype=np.int64),
-        np.array(facts["cell_term"], dtype=np.int64).reshape(facts["cell_start"][-1], -1),
+        np.array(facts["cell_term"], dtype=np.int64).reshape(-1, facts["depth"]),
         facts["n_terms"],
     )
     weights = table.column("weight") if "weight" in table.names else np.empty(0)

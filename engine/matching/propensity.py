@@ -34,6 +34,7 @@ from kernels.dependence import independent_columns
 from kernels.elementary import logarithm
 from kernels.firth import correct_intercept, fit_firth
 from kernels.newton import CONVERGED, NewtonFit, Sums, fit
+from kernels.tally import LEFT_OUT
 
 FitMethod = Literal["ml", "ridge", "firth"]
 SumsOf = Callable[[CodedColumns, NDArray[np.uint8], NDArray[np.float64]], Sums]
@@ -88,7 +89,7 @@ class FittedColumns:
     Attributes
     ----------
     columns : CodedColumns
-        Numbers centred and scaled.
+        Numbers centred and scaled, without those that got no coefficient.
     information : float64, shape (p, p)
         Penalised for ridge; at the estimate, on the scaled columns.
     active : bool, shape (p,)
@@ -235,12 +236,9 @@ def fit_propensity(
     if method == "ml":
         left_out = _lone_rows(design, tally, focal_treated, separation, notes)
         if left_out.any():
-            gone = np.flatnonzero(left_out)
-            arm = taking_part(treated[gone], work[gone] if len(work) else None)
-            theirs = count_levels(design.codes[:, gone], _sizes(design), arm)
-            counts = tuple(all_of - own for all_of, own in zip(counts, theirs, strict=True))
-            work = np.where(left_out, 0.0, work if len(work) else 1.0)
+            before, work = work, np.where(left_out, 0.0, work if len(work) else 1.0)
             require_both_arms(treated[work > 0])
+            counts = _counts_without(design, tally, left_out, treated, before)
     columns, constant = code_columns(design, work)
     dropped, active = _usable_columns(design, counts, columns, constant, names, work)
     columns = some_numbers(columns, active)
@@ -426,6 +424,23 @@ def _lone_rows(
             "can be nobody's match and were left out of the model and of the pool."
         )
     return left_out
+
+
+def _counts_without(
+    design: Design,
+    tally: Tally,
+    left_out: NDArray[np.bool_],
+    treated: NDArray[np.bool_],
+    weights: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], ...]:
+    """Return the rows of each arm in each level, without those left out."""
+    gone = np.flatnonzero(left_out)
+    if design.space.out_of_core or len(gone) > _MOST_LEFT_OUT * len(left_out):
+        arm = np.where(left_out, np.uint8(LEFT_OUT), taking_part(treated, weights))
+        return count_levels(design.codes, _sizes(design), arm)
+    arm = taking_part(treated[gone], weights[gone] if len(weights) else None)
+    theirs = count_levels(np.ascontiguousarray(design.codes[:, gone]), _sizes(design), arm)
+    return tuple(every - own for every, own in zip(tally.counts, theirs, strict=True))
 
 
 def _usable_columns(

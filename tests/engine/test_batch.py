@@ -213,7 +213,7 @@ def test_a_study_that_is_held_for_ever_fails_alone(
     plans, truth_nation, made, tmp_path, monkeypatch
 ):
     out = tmp_path / "batch"
-    monkeypatch.setattr(batch_work, "_PATIENCE", 2)
+    monkeypatch.setattr(batch_work, "_PATIENCE", 0)
     monkeypatch.setattr(batch_work.time, "sleep", lambda _: None)
     with locked(held_study(out, made)):
         found = batch(

@@ -12,7 +12,6 @@ from kernels.logistic import (
     deviance_and_gradient,
     gradient_of_residual,
     gradient_pass,
-    leverages,
     linear_predictor,
     linear_predictors,
     predictor_pass,
@@ -137,37 +136,6 @@ def test_products_of_factors_of_two_do_not_overflow(n):
 def test_steep_slopes_mix_tiny_and_huge_logits():
     table = make_table(1_500 if COMPILED else 700, 2, (4,), seed=5)
     check(table, coefficients(table.columns.n_terms, size=30.0))
-
-
-@pytest.mark.parametrize("n", [1, 700, 4097, 9000])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize(("numbers", "levels"), [(2, (3, 30)), (0, (4,)), (3, ())])
-def test_leverages_are_the_hat_diagonal(n, weighted, numbers, levels):
-    if not COMPILED and n > 700:
-        n = 300
-    table = make_table(n, numbers, levels, weighted=weighted, seed=6)
-    beta = coefficients(table.columns.n_terms)
-    eta = np.empty(n)
-    linear_predictor(table.columns, beta, eta)
-    # Any symmetric matrix will do; this one is not singular even for one row.
-    root = np.random.default_rng(7).normal(size=(len(beta), len(beta)))
-    inverse = root @ root.T
-    wanted = naive.expit(eta) * naive.expit(-eta)
-    wanted = wanted * np.einsum("ij,jk,ik->i", table.dense, inverse, table.dense)
-    found = leverages(table.columns, eta, table.weights, inverse)
-    bound = np.einsum("ij,jk,ik->i", np.abs(table.dense), np.abs(inverse), np.abs(table.dense))
-    assert np.all(np.abs(found - wanted) <= 1e-13 * bound)
-
-
-def test_leverages_of_a_fit_add_up_to_the_coefficients():
-    table = make_table(600, 2, (3,), weighted=True, seed=8)
-    beta = coefficients(table.columns.n_terms)
-    now = naive.logistic_pass(table.dense, beta, table.treated, table.weights)
-    found = leverages(
-        table.columns, now.eta, table.weights, np.ascontiguousarray(np.linalg.inv(now.information))
-    )
-    assert abs(table.weights @ found - len(beta)) < 1e-9
-    assert np.allclose(found, naive.leverage(table.dense, beta, table.weights), rtol=1e-9)
 
 
 def test_gradient_is_the_slope_of_the_deviance():

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.columns import number_columns, pack_categories
-from kernels.dependence import DEPENDENCE_TOLERANCE, independent_columns
+from kernels import newton
+from kernels.columns import pack_categories
 from kernels.logistic import gradient_of_residual
 from kernels.newton import CONVERGED, fit
+from kernels.pilot import case_control_sample, pilot_sizes
 from tests import naive
 from tests.kernels.support import (
     COMPILED,
@@ -85,10 +86,11 @@ def test_a_start_elsewhere_ends_at_the_same_place():
     assert again.iterations <= 1
 
 
-@pytest.mark.skipif(not COMPILED, reason="the pilot needs 200,000 rows")
+@pytest.mark.skipif(not COMPILED, reason="two pilots need 262,144 rows")
+@pytest.mark.parametrize("n", [200_000, 300_000])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_the_pilot_changes_the_way_and_not_the_answer(weighted):
-    table = make_table(200_000, 2, (5, 4), weighted=weighted, seed=23, share=0.02)
+def test_the_pilot_changes_the_way_and_not_the_answer(n, weighted):
+    table = make_table(n, 2, (5, 4), weighted=weighted, seed=23, share=0.02)
     found = solved(table)
     assert found.status == CONVERGED
     assert found.scaled_gradient <= 1e-8
@@ -137,58 +139,6 @@ def test_separated_data_do_not_converge_by_maximum_likelihood(method):
         assert found.status != CONVERGED or np.max(np.abs(found.eta)) > 20
 
 
-@given(st.integers(1, 6), st.integers(0, 400))
-@examples(40, 15)
-def test_dependent_columns_are_dropped_left_to_right(p, seed):
-    n = 120
-    rng = np.random.default_rng(seed)
-    table = make_table(n, p, (3, 2), weighted=bool(seed % 2), seed=seed)
-    numeric = np.array(number_columns(table.columns))
-    for j in range(1, p):
-        choice = rng.integers(0, 4)
-        if choice == 0:
-            numeric[j] = 3.0 * numeric[j - 1] - 7.0
-        elif choice == 1:
-            numeric[j] = (table.codes[0] == 1) * 2.0 + 1.0
-        elif choice == 2:
-            numeric[j] = numeric[:j].sum(axis=0)
-    columns = with_numbers(table.columns, numeric)
-    levels = [np.asarray(t) for t in table.level_terms]
-    dense = naive.dense_design(
-        numeric, columns.centre, columns.scale, columns.numeric_term,
-        table.codes, levels, columns.n_terms,
-    )  # fmt: skip
-    candidates = np.ones(columns.n_terms, dtype=np.bool_)
-    candidates[rng.integers(1, columns.n_terms)] = False
-    found = independent_columns(columns, table.weights, candidates)
-    kept = np.flatnonzero(candidates)
-    wanted = np.zeros(columns.n_terms, dtype=np.bool_)
-    wanted[kept] = naive.independent_columns(
-        dense[:, kept], weights_or_none(table), DEPENDENCE_TOLERANCE
-    )
-    assert list(found) == list(wanted)
-
-
-@pytest.mark.skipif(not COMPILED, reason="needs 300,000 rows")
-def test_a_dependence_of_the_sample_alone_drops_nothing():
-    # The column differs from zero in one row only, which a systematic sample leaves out.
-    n = 300_000
-    table = make_table(n, 2, (), seed=32)
-    numeric = np.array(number_columns(table.columns))
-    numeric[1] = numeric[0]
-    numeric[1, 7] += 500.0
-    columns = with_numbers(table.columns, numeric, centre=np.zeros(2), scale=np.ones(2))
-    assert list(independent_columns(columns, np.empty(0), np.ones(3, dtype=np.bool_))) == [True] * 3
-    numeric[1, 7] -= 500.0
-    same = with_numbers(columns, numeric)
-    # Coefficients are numbered backwards in this table: column 1 comes before column 0.
-    assert list(independent_columns(same, np.empty(0), np.ones(3, dtype=np.bool_))) == [
-        True,
-        True,
-        False,
-    ]
-
-
 def test_the_gradient_of_a_fit_is_zero_by_the_dense_sums_too():
     table = make_table(N, 2, (4,), weighted=True, seed=33)
     found = solved(table)
@@ -197,17 +147,20 @@ def test_the_gradient_of_a_fit_is_zero_by_the_dense_sums_too():
     assert np.max(np.abs(gradient) / np.sqrt(np.diag(found.information))) <= 2e-8
 
 
-@pytest.mark.skipif(not COMPILED, reason="the pilot needs 32,768 rows")
-def test_a_level_that_is_separated_in_the_pilot_alone_does_not_spoil_the_fit():
-    table = make_table(40_000, 1, (2,), seed=26, share=0.012)
+@pytest.mark.skipif(not COMPILED, reason="pilots need 32,768 and 262,144 rows")
+@pytest.mark.parametrize(("n", "apart"), [(40_000, 8), (300_000, 64)])
+def test_a_level_that_is_separated_in_the_pilot_alone_does_not_spoil_the_fit(n, apart):
+    table = make_table(n, 1, (2,), seed=26, share=0.012)
     treated = table.treated
     rare = np.zeros((1, len(treated)), dtype=np.uint16)
-    # The pilot takes all treated and every seventh of the others: none of these six. Its first
-    # step for a level of treated people alone is one over the treated share, here about 80.
-    rare[0, np.flatnonzero(treated == 0)[[3, 10, 17, 24, 31, 38]]] = 1
+    # The first pilot takes all treated and of the others each eighth, or each 64th: none of these
+    # six. Its first step for a level of treated people alone is one over the treated share, 80.
+    rare[0, np.flatnonzero(treated == 0)[[apart * k + 3 for k in range(6)]]] = 1
     rare[0, np.flatnonzero(treated == 1)[:4]] = 1
     cells, start, term = pack_categories(rare, [np.array([-1, 1])])
     columns = table.columns._replace(cells=cells, cell_start=start, cell_term=term)
+    sample = case_control_sample(columns, treated, np.empty(0), pilot_sizes(n)[0])
+    assert not sample[0].cells[0, sample[1] == 0].any()
     found = fit(columns, treated, np.empty(0), everything(table))
     dense = table.dense.copy()
     dense[:, 1] = rare[0]
@@ -216,3 +169,22 @@ def test_a_level_that_is_separated_in_the_pilot_alone_does_not_spoil_the_fit():
     assert found.status == CONVERGED
     assert found.iterations < 20
     assert np.allclose(found.beta, wanted.beta, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.skipif(not COMPILED, reason="the pilot needs 32,768 rows")
+@pytest.mark.parametrize("wrong", [-10.0, np.nan])
+def test_a_wrong_extrapolation_is_replaced_by_the_plain_step(wrong, monkeypatch):
+    table = make_table(50_000, 2, (4,), seed=27, share=0.02)
+    wanted = solved(table)
+    whole, called = newton.extrapolated, []
+
+    def misled(memory, beta, step, weight):
+        found = whole(memory, beta, step, weight)
+        called.append(found is not step)
+        return wrong * found if called[-1] else found
+
+    monkeypatch.setattr(newton, "extrapolated", misled)
+    found = solved(table)
+    assert any(called)
+    assert found.status == CONVERGED
+    assert np.allclose(found.beta, wanted.beta, rtol=1e-9, atol=1e-10)
