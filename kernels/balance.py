@@ -44,16 +44,20 @@ class ArmRows(NamedTuple):
 
 def arm_rows(arm: np.ndarray) -> ArmRows:
     """Return where the rows of two arms stand; ``arm`` is that of :class:`ArmRows`."""
-    size, first, rows = np.empty(2, dtype=np.int64), [], []
+    size = np.empty(2, dtype=np.int64)
+    first: list[np.ndarray] = []
+    rows: list[np.ndarray | None] = []
     for label in range(2):
         own = arm == label
         size[label] = np.count_nonzero(own)
-        sparse = _SPARSE * int(size[label]) < len(arm)
-        rows.append(np.flatnonzero(own) if sparse else None)
-        # Enough of an arm that is not sparse stand among the first rows, unless it begins late.
-        begun = rows[label] if sparse else np.flatnonzero(own[: 2 * _SPARSE * _FIRST])
-        if not len(begun):
+        if _SPARSE * int(size[label]) < len(arm):
             begun = np.flatnonzero(own)
+            rows.append(begun)
+        else:
+            # Enough of them stand among the first rows of the table, unless the arm begins late.
+            begun = np.flatnonzero(own[: 2 * _SPARSE * _FIRST])
+            begun = begun if len(begun) else np.flatnonzero(own)
+            rows.append(None)
         first.append(begun[:_FIRST].copy())
     return ArmRows(arm, size, (first[0], first[1]), (rows[0], rows[1]))
 

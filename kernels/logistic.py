@@ -385,7 +385,7 @@ def linear_predictors(columns: CodedColumns, betas: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    Twelve share a pass, which costs about four passes of one. The same bits as one by one.
+    Twelve share a pass, which costs seven to nine passes of one. The same bits as one by one.
     """
     n = columns.cells.shape[1]
     eta = np.empty((len(betas), n))

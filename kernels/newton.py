@@ -36,7 +36,7 @@ _SEED_RIDGE = 1.0
 """Penalty of the first of two pilots, so that a level without comparison rows among its few leads
 nowhere far; the second starts from it, and has none."""
 _PASSES = 9
-"""Gradient passes that cost as much as forming the exact information, which is five to seven, and
+"""Gradient passes that cost as much as forming the exact information, which is four to six, and
 the passes from there."""
 
 CONVERGED = 0
@@ -364,7 +364,7 @@ def fit(
     Notes
     -----
     A step that lets the penalised deviance grow is replaced by the plain one where it was
-    extrapolated, and then halved until it does not. About 11 ns a row for each
+    extrapolated, and then halved until it does not. About 15 ns a row for each
     gradient pass and 65 ns for the information with 10 numbers and 10 categories.
     """
     penalty = np.full(columns.n_terms, float(ridge))
