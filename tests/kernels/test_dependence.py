@@ -10,8 +10,8 @@ from kernels.dependence import DEPENDENCE_TOLERANCE, independent_columns
 from tests import naive
 from tests.kernels.support import COMPILED, examples, make_table, weights_or_none, with_numbers
 
-N = 140_000
-"""Rows of a table of which every fourth is looked at first."""
+N = 70_000
+"""Rows of a table of which every second is looked at first."""
 large = pytest.mark.skipif(not COMPILED, reason="needs more than 65,536 rows")
 
 
@@ -100,8 +100,8 @@ def check(columns, dense, weights):
 @pytest.mark.parametrize("counted", [True, False])
 def test_a_level_that_the_sample_misses_counts_where_its_rows_do(counted):
     codes = np.zeros(N, dtype=np.int64)
-    codes[1::4] = 1
-    codes[[9, 101, 70_001]] = 2  # the sample takes the rows of multiples of four
+    codes[2::4] = 1
+    codes[[9, 101, 60_001]] = 2  # the sample takes the even rows
     weights = np.ones(N)
     weights[codes == 2] = float(counted)
     columns, dense = with_levels(codes, 3)
@@ -112,7 +112,7 @@ def test_a_level_that_the_sample_misses_counts_where_its_rows_do(counted):
 def test_a_sample_in_which_nobody_counts_decides_nothing():
     codes = np.arange(N) % 3
     weights = np.ones(N)
-    weights[::4] = 0.0
+    weights[::2] = 0.0
     columns, dense = with_levels(codes, 3, numbers=[np.sin(np.arange(N))])
     assert all(check(columns, dense, weights))
 
@@ -120,7 +120,7 @@ def test_a_sample_in_which_nobody_counts_decides_nothing():
 @large
 def test_more_levels_than_are_looked_up_one_by_one():
     codes = np.zeros(N, dtype=np.int64)
-    codes[1 : 4 * 40 : 4] = np.arange(1, 41)
+    codes[1 : 2 * 40 : 2] = np.arange(1, 41)
     columns, dense = with_levels(codes, 41)
     assert all(check(columns, dense, np.empty(0)))
 
@@ -128,11 +128,11 @@ def test_more_levels_than_are_looked_up_one_by_one():
 @large
 @pytest.mark.parametrize("apart", [0.0, 1.0])
 def test_what_happens_late_and_in_one_row_is_seen(apart):
-    # Zero in the first two blocks of rows; then the sum of others but for one row.
+    # A level of the second block of rows alone, and a sum of others but for one row there.
     codes = np.zeros(N, dtype=np.int64)
-    codes[131_072:] = 1
+    codes[66_000:] = 1
     x = np.sin(np.arange(N))
     sum_of_both = x * 0.5 + (codes == 1) * 2.0
-    sum_of_both[139_001] += apart
+    sum_of_both[69_001] += apart
     columns, dense = with_levels(codes, 2, numbers=[sum_of_both, x])
     assert check(columns, dense, np.empty(0))[-1] == bool(apart)
