@@ -121,8 +121,9 @@ def test_a_sample_in_which_nobody_counts_decides_nothing():
 def test_more_levels_than_are_looked_up_one_by_one():
     codes = np.zeros(N, dtype=np.int64)
     codes[1 : 2 * 40 : 2] = np.arange(1, 41)
-    columns, dense = with_levels(codes, 41)
-    assert all(check(columns, dense, np.empty(0)))
+    columns, _ = with_levels(codes, 41)
+    # Levels that somebody has are never dependent beside their reference.
+    assert independent_columns(columns, np.empty(0), np.ones(41, dtype=np.bool_)).all()
 
 
 @large
