@@ -133,7 +133,7 @@ def _run_in_turn(
 ) -> None:
     """Run a study unless it stands; wait while another process is at it.
 
-    That is a task of a batch whose own process is gone: a cluster ends tasks that have begun.
+    Such as a task of a batch whose own process is gone: a cluster lets it run to its end.
     """
     content = facts_of(request, store).content
     last = time.monotonic() + _PATIENCE

@@ -79,9 +79,10 @@ def write_columns(
 
 
 def _write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    table = pa.table({name: to_arrow(values) for name, values in arrays.items()})
-    with pa.ipc.new_file(str(path), table.schema) as writer:
-        writer.write_table(table)
+    # One batch, also of no rows: a model without categories has no cells.
+    batch = pa.record_batch({name: to_arrow(values) for name, values in arrays.items()})
+    with pa.ipc.new_file(str(path), batch.schema) as writer:
+        writer.write_batch(batch)
 
 
 class _Mapped:

@@ -10,16 +10,18 @@ import pytest
 
 import engine.match
 from engine import spill as spills
+from engine.jobs import sums as sums_module
 from engine.jobs.backends import Here, Processes
-from engine.jobs.sums import SharedSums
+from engine.jobs.sums import SharedSums, write_columns
 from engine.match import match
 from engine.matching import certificate, identity, ranges, sorting
 from engine.matching.design import Covariate, Design
 from engine.matching.propensity import fit_propensity
 from engine.spill import spilling
 from kernels import shares
+from kernels.logistic import linear_predictor
 from tests.engine.test_match_determinism import files_of
-from tests.kernels.support import COMPILED
+from tests.kernels.support import COMPILED, make_table
 
 pytestmark = pytest.mark.skipif(not COMPILED, reason="thousands of rows: only with the compiler")
 N = 9_000
@@ -193,3 +195,18 @@ def test_two_processes_that_map_the_same_columns_give_the_same_fit(tmp_path):
     design, treated = a_design(300_000)
     found = fitted_by(Processes(2), design, treated, tmp_path / "fit")
     assert facts_of(found) == facts_of(fit_propensity(design, treated))
+
+
+def test_columns_without_categories_are_mapped_as_they_were(tmp_path):
+    table = make_table(500, 2, (), seed=4)
+    write_columns(tmp_path / "fit", table.columns, table.treated, np.empty(0))
+    columns, treated, weights, _ = sums_module._opened(str(tmp_path / "fit"))
+    assert columns.cell_term.shape == (0, 1)
+    assert columns.cells.shape == (0, 500)
+    assert np.array_equal(treated, table.treated)
+    assert len(weights) == 0
+    beta = np.array([0.3, -1.0, 2.0])
+    found, wanted = np.empty(500), np.empty(500)
+    linear_predictor(columns, beta, found)
+    linear_predictor(table.columns, beta, wanted)
+    assert np.array_equal(found, wanted)
